@@ -1,0 +1,36 @@
+#ifndef LETHE_BASE_LOG_H_
+#define LETHE_BASE_LOG_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace lethe {
+
+enum class LogLevel { kError, kWarning, kInfo, kDebug };
+
+// Where messages go. Passed to those who log; there is no global logger. Safe for concurrent use;
+// each call writes one line.
+class Log {
+ public:
+  // Lines "lethe: [level: ]message" to standard error, for levels up to `highest`.
+  static Log ToStandardError(LogLevel highest);
+  // Every line to `sink` (tests), called under no lock.
+  static Log To(std::function<void(LogLevel, absl::string_view)> sink);
+  // Nowhere.
+  static Log Silent();
+
+  void Error(absl::string_view message) const { sink_(LogLevel::kError, message); }
+  void Warning(absl::string_view message) const { sink_(LogLevel::kWarning, message); }
+  void Info(absl::string_view message) const { sink_(LogLevel::kInfo, message); }
+  void Debug(absl::string_view message) const { sink_(LogLevel::kDebug, message); }
+
+ private:
+  explicit Log(std::function<void(LogLevel, absl::string_view)> sink) : sink_(std::move(sink)) {}
+  std::function<void(LogLevel, absl::string_view)> sink_;
+};
+
+}  // namespace lethe
+
+#endif  // LETHE_BASE_LOG_H_
