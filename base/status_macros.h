@@ -8,10 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-#define LETHE_RETURN_IF_ERROR(expression)                             \
-  do {                                                                \
-    if (absl::Status lethe_status = (expression); !lethe_status.ok()) \
-      return lethe_status;                                            \
+#define LETHE_RETURN_IF_ERROR(expression)                                                  \
+  do {                                                                                     \
+    if (absl::Status lethe_status = (expression); !lethe_status.ok()) return lethe_status; \
   } while (false)
 
 #define LETHE_ASSIGN_OR_RETURN(target, expression) \

@@ -1,10 +1,10 @@
 #ifndef LETHE_EMULATED_HOST_STORAGE_GUEST_STORAGE_H_
 #define LETHE_EMULATED_HOST_STORAGE_GUEST_STORAGE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,10 +17,10 @@ inline constexpr std::uint64_t kPageMask = ~(kPageSize - 1);
 
 // One page of guest absolute storage as a CPU sees it.
 struct PageFrame {
-  std::uint8_t* bytes = nullptr;               // 4096 bytes, through the emulated machine's mapping
-  std::atomic<std::uint8_t>* key = nullptr;    // storage key: ACC(4) F R C 0, as ISKE shows it
-  std::atomic<std::uint32_t>* state = nullptr; // PageState word
-  std::atomic<std::uint8_t>* code = nullptr;   // nonzero: some CPU holds decoded instructions of it
+  std::uint8_t* bytes = nullptr;             // 4096 bytes, through the emulated machine's mapping
+  std::atomic<std::uint8_t>* key = nullptr;  // storage key: ACC(4) F R C 0, as ISKE shows it
+  std::atomic<std::uint32_t>* state = nullptr;  // PageState word
+  std::atomic<std::uint8_t>* code = nullptr;  // nonzero: some CPU holds decoded instructions of it
 };
 
 // Guest absolute storage of one virtual machine: a table of slots. Lookups take no lock and may

@@ -40,7 +40,9 @@ class PageState {
 
   constexpr std::uint32_t word() const { return word_; }
   constexpr ConfigurationId owner() const { return static_cast<ConfigurationId>(word_); }
-  constexpr PageKind kind() const { return static_cast<PageKind>((word_ & kKindMask) >> kKindShift); }
+  constexpr PageKind kind() const {
+    return static_cast<PageKind>((word_ & kKindMask) >> kKindShift);
+  }
   constexpr bool exposed() const { return (word_ & kExposed) != 0; }
   constexpr bool locked() const { return (word_ & kLocked) != 0; }
 
