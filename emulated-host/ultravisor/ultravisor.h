@@ -1,0 +1,154 @@
+#ifndef LETHE_EMULATED_HOST_ULTRAVISOR_ULTRAVISOR_H_
+#define LETHE_EMULATED_HOST_ULTRAVISOR_ULTRAVISOR_H_
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "emulated-host/storage/guest_storage.h"
+#include "emulated-host/storage/page_state.h"
+#include "emulated-host/ultravisor/host_mapping.h"
+#include "emulated-host/ultravisor/uvc.h"
+#include "image/host_key.h"
+
+namespace lethe::emulated {
+
+class Cpu;
+class SecureConfiguration;
+class SecureCpu;
+
+// What differs between machines, and what tests switch.
+struct UltravisorFeatures {
+  bool destroy_fast = true;    // call 0x0102 is installed (installed-calls bit 23)
+  bool misc = true;            // feature bit 0: import takes over a foreign shared page
+  bool devices_bound = false;  // destroy fast fails with rc 0x104
+  std::uint32_t max_configurations = 1023;
+  std::uint16_t max_cpu_id = 247;
+};
+
+// The firmware that owns secure memory: the only one that knows secure configurations, their keys
+// and who owns which page. Its calls (UVCs) are methods; each answers {cc, rc, rrc} as the machine
+// does, counts, and takes the time set with SetCost().
+//
+// Pages are named by host region and page number where the machine's call takes a host absolute
+// address, and by guest absolute address where it takes a guest address.
+//
+// Safe for concurrent use. No method waits for anything but page locks, which are held for
+// microseconds (plus the time of PagePurger::PurgePage).
+class Ultravisor {
+ public:
+  // `host_key` must outlive the Ultravisor.
+  explicit Ultravisor(const HostKey& host_key, UltravisorFeatures features = {});
+  ~Ultravisor();
+
+  // --- configuration ---------------------------------------------------------------------------
+  struct CreatedConfiguration {
+    UvcResult result;
+    std::shared_ptr<SecureConfiguration> configuration;  // null unless result.ok()
+  };
+  // Also conceals `mapping` (HostMapping::Conceal). `storage` and `mapping` must stay valid until
+  // the configuration has been destroyed; the regions of all slots of `storage` are in `mapping`.
+  CreatedConfiguration CreateConfiguration(GuestStorage& storage, HostMapping& mapping);
+  // 0x0101. Refused with kInvalidState while secure CPUs exist. Its pages stay secure until
+  // DestroyPage or ConvertFromSecure.
+  UvcResult DestroyConfiguration(SecureConfiguration& configuration);
+  // 0x0102: the same, at once and without looking at memory; kInvalidCommand if not installed.
+  UvcResult DestroyConfigurationFast(SecureConfiguration& configuration);
+
+  UvcResult SetParameters(SecureConfiguration& configuration,
+                          absl::Span<const std::uint8_t> header);
+  UvcResult Unpack(SecureConfiguration& configuration, std::uint64_t absolute,
+                   std::array<std::uint64_t, 2> tweak);
+  UvcResult Verify(SecureConfiguration& configuration);
+  UvcResult PrepareReset(SecureConfiguration& configuration);
+  UvcResult UnshareAll(SecureConfiguration& configuration);
+
+  // --- CPUs ------------------------------------------------------------------------------------
+  struct CreatedCpu {
+    UvcResult result;
+    std::unique_ptr<SecureCpu> cpu;  // null unless result.ok(); give it to DestroyCpu
+  };
+  // `cpu` (not inside Run) becomes a CPU of the configuration, in the stopped state. It must
+  // outlive the SecureCpu.
+  CreatedCpu CreateCpu(const std::shared_ptr<SecureConfiguration>& configuration, Cpu& cpu);
+  // The CPU becomes an ordinary one, cleared. `cpu` is null afterwards (unless refused).
+  UvcResult DestroyCpu(std::unique_ptr<SecureCpu>& cpu);
+  UvcResult CpuReset(SecureCpu& cpu);
+  UvcResult CpuInitialReset(SecureCpu& cpu);
+  UvcResult CpuClearReset(SecureCpu& cpu);
+  // 1 operating, 2 stopped, 3 check stop, 5 operating after load.
+  UvcResult SetCpuState(SecureCpu& cpu, std::uint8_t state);
+
+  // --- pages -----------------------------------------------------------------------------------
+  // 0x0200, import. kPageNotPresent: no storage there. Refused with kInvalidState: another
+  // configuration's secure page (kForeignPage: destroy it first), or its content is not what was
+  // exported (kPageIntegrity).
+  UvcResult ConvertToSecure(SecureConfiguration& configuration, std::uint64_t absolute);
+  // 0x0201, export: encrypted with the owner's key. Done as well for a page that is not secure.
+  UvcResult ConvertFromSecure(HostRegion& region, std::size_t page);
+  // 0x0202: zero and not secure. Refused (kOwnerHasCpus) as long as the owner has CPUs. Allocates
+  // nothing and takes no lock but the page's.
+  UvcResult DestroyPage(HostRegion& region, std::size_t page);
+  // 0x0341: for host access to a shared page. Refused unless shared.
+  UvcResult PinShared(HostRegion& region, std::size_t page);
+  // 0x0342.
+  UvcResult UnpinShared(SecureConfiguration& configuration, std::uint64_t absolute);
+
+  // What a kernel does before it touches guest memory for its client, or lets an ordinary guest
+  // touch it: pin if shared, else export. False if neither was possible.
+  bool MakeAccessible(HostRegion& region, std::size_t page);
+
+  // --- information -----------------------------------------------------------------------------
+  // 0x0001 as the host sees it: 0x120 bytes, big endian, header included; shorter blocks (at least
+  // 0xa8) get kMoreData.
+  UvcResult Query(absl::Span<std::uint8_t> block);
+  std::array<std::uint64_t, 4> installed_calls() const;  // INFO's words, bit 0 leftmost
+  std::uint64_t feature_words() const;
+  const UltravisorFeatures& features() const { return features_; }
+  void set_features(const UltravisorFeatures& features) { features_ = features; }  // tests
+  const UvcCounters& counters() const { return counters_; }
+
+  // The time every call takes (busy, as on the machine), for all calls or for one kind.
+  void SetCost(std::chrono::nanoseconds cost);
+  void SetCost(Uvc call, std::chrono::nanoseconds cost);
+
+  // For a process that goes on in this memory after all threads that could be inside the Ultravisor
+  // were killed: makes what they had locked usable again.
+  void BreakLocks(absl::Span<HostRegion* const> regions);
+
+ private:
+  friend class SecureCpu;
+  friend class SecureConfiguration;
+
+  void Enter(Uvc call);  // counts, spends the cost
+  UvcResult Import(SecureConfiguration& configuration, HostRegion& region, std::size_t page);
+  UvcResult Share(SecureConfiguration& configuration, std::uint64_t absolute);
+  UvcResult Unshare(SecureConfiguration& configuration, std::uint64_t absolute, bool& pinned);
+  UvcResult QueryAsGuest(absl::Span<std::uint8_t> block);
+  UvcResult End(SecureConfiguration& configuration);
+  std::shared_ptr<SecureConfiguration> Find(ConfigurationId id) const;
+
+  const HostKey& host_key_;
+  UltravisorFeatures features_;
+  UvcCounters counters_;
+  std::array<std::atomic<std::int64_t>, kUvcNumberLimit> costs_{};
+
+  // What is known of each configuration number, without a lock: how many secure CPUs it has, and
+  // how many pages name it as owner. A number is given out again only when both are 0.
+  struct Number;
+  std::unique_ptr<Number[]> numbers_;
+  struct Leftovers;  // encrypts pages whose configuration is gone
+  std::unique_ptr<Leftovers> leftovers_;
+  mutable std::mutex mutex_;  // guards last_number_ and Number::configuration
+  ConfigurationId last_number_ = 0;
+};
+
+}  // namespace lethe::emulated
+
+#endif  // LETHE_EMULATED_HOST_ULTRAVISOR_ULTRAVISOR_H_
