@@ -1,0 +1,157 @@
+"""Protected guests: start, secrecy, reboot, end."""
+
+import os
+import re
+import unittest
+
+from lethe_guest import GUESTS, Guest, GuestTestCase, lethe
+
+QUIET = "cryptomgr.notests=1"
+LIFE = ["process-start", "first-instruction", "pv-enable", "pv-unpack", "pv-verify", "protected",
+        "reset-request", "prepare", "guest-restarted", "perform-begin", "perform-end", "power-off",
+        "exit"]
+
+
+class ProtectedTest(GuestTestCase):
+    def test_it_is_protected_reboots_lazily_and_powers_off(self):
+        image = self.seal(QUIET)
+        with Guest("--image", image, "--memory", "1G", "--cpus", 2, "--destroy", "lazy") as guest:
+            guest.expect("guest: prot_virt_guest 1")
+            guest.expect("guest: 2 CPUs")
+            guest.type("reboot")
+            guest.expect("guest: prot_virt_guest 1")
+            guest.expect("guest: ready")
+            guest.type("poweroff")
+            self.assertEqual(guest.finish(), 0, guest.log())
+            names = [event["event"] for event in guest.events()]
+            for name in LIFE:
+                self.assertIn(name, names)
+            self.assertEqual(names.count("protected"), 2)
+            self.assertNotIn("disable", names[:names.index("power-off")])
+            times = [event["monotonic_ns"] for event in guest.events()]
+            self.assertEqual(times, sorted(times))
+            prepare = guest.events_named("prepare")[0]
+            self.assertGreater(prepare["duration_ns"], 0)
+            self.assertGreater(guest.events_named("perform-end")[0]["pages"], 0)
+
+    def test_a_synchronous_policy_disables_instead(self):
+        image = self.seal(QUIET)
+        with Guest("--image", image, "--memory", "1G", "--destroy", "sync") as guest:
+            guest.expect("guest: ready")
+            guest.type("reboot")
+            guest.expect("guest: prot_virt_guest 1")
+            guest.expect("guest: ready")
+            guest.type("poweroff")
+            self.assertEqual(guest.finish(), 0, guest.log())
+            names = [event["event"] for event in guest.events()]
+            self.assertIn("disable", names)
+            self.assertNotIn("prepare", names)
+
+    def test_no_secret_of_the_guest_is_readable_in_the_vmm(self):
+        image = self.seal(QUIET)
+        with Guest("--image", image, "--memory", "512M") as guest:
+            guest.expect("guest: ready")
+            # The marker is put together inside the guest: it never crosses the console whole.
+            guest.type("part=PLAINTEXT; i=0; while [ $i -lt 20000 ]; do echo SECRET-$part-$i; "
+                       "i=$((i+1)); done >/tmp/secret; echo stored $(wc -l </tmp/secret)")
+            guest.expect("stored 20000")
+            memory = guest.events_named("memory")[0]
+            found = 0
+            readable = 0
+            with open(f"/proc/{guest.pid}/mem", "rb", buffering=0) as file:
+                for offset in range(0, memory["size"], 65536):
+                    try:
+                        file.seek(memory["host_address"] + offset)
+                        data = file.read(65536)
+                    except OSError:
+                        continue
+                    readable += len(data)
+                    found += data.count(b"SECRET-PLAINTEXT-")
+            self.assertEqual(found, 0)
+            # The guest has lost nothing by our looking at it.
+            guest.type("grep -c SECRET-PLAINTEXT /tmp/secret")
+            guest.expect("20000")
+            guest.type("poweroff")
+            self.assertEqual(guest.finish(), 0, guest.log())
+
+    def test_the_search_for_secrets_finds_them_in_an_ordinary_guest(self):
+        """What shows that the test above can fail."""
+        with Guest("--kernel", GUESTS / "linux-6.12", "--initrd", GUESTS / "initrd.gz", "--memory",
+                   "512M", "--append", QUIET) as guest:
+            guest.expect("guest: ready")
+            guest.type("part=PLAINTEXT; i=0; while [ $i -lt 2000 ]; do echo SECRET-$part-$i; "
+                       "i=$((i+1)); done >/tmp/secret; echo stored $(wc -l </tmp/secret)")
+            guest.expect("stored 2000")
+            memory = guest.events_named("memory")[0]
+            with open(f"/proc/{guest.pid}/mem", "rb", buffering=0) as file:
+                file.seek(memory["host_address"])
+                data = b"".join(iter(lambda: file.read(1 << 20) if
+                                     file.tell() < memory["host_address"] + memory["size"] else b"",
+                                     b""))
+            self.assertGreater(data.count(b"SECRET-PLAINTEXT-"), 1000)
+
+    def test_an_image_for_another_host_is_refused_with_a_reason(self):
+        image = self.seal(QUIET)
+        key = image + ".key"
+        other = lethe("check", "--accel", "emulated", "--host-key", key)
+        self.assertEqual(other.returncode, 0, other.stderr)
+        with Guest("--image", image, "--memory", "512M", "--host-key", key) as guest:
+            self.assertNotEqual(guest.finish(), 0)
+            self.assertRegex(guest.log(), r"host key")
+            self.assertRegex(guest.log(), r"rc 0x0?108")
+
+    def test_one_flipped_bit_anywhere_makes_the_start_fail(self):
+        image = self.seal(QUIET)
+        content = bytearray(open(image, "rb").read())
+        header = content.index(b"IBMSecEx")
+        header_size = int.from_bytes(content[header + 12:header + 16], "big")
+        places = {"header": header + 60, "key slot": header + 420,
+                  "encrypted area": header + header_size - 40, "tag": header + header_size - 1,
+                  "component": header + 0x2000 + 12345}
+        for place, offset in places.items():
+            with self.subTest(place):
+                content[offset] ^= 1
+                bad = f"{image}.{place.replace(' ', '-')}"
+                with open(bad, "wb") as file:
+                    file.write(content)
+                content[offset] ^= 1
+                with Guest("--image", bad, "--memory", "512M") as guest:
+                    self.assertNotEqual(guest.finish(), 0, f"{place} {guest.log()}")
+                    self.assertRegex(guest.log(), r"rc 0x[0-9a-f]+")
+
+
+class StormTest(GuestTestCase):
+    ROUNDS = int(os.environ.get("LETHE_STORM_ROUNDS", "50"))
+
+    def resources(self, pid):
+        status = open(f"/proc/{pid}/status").read()
+        return {"threads": int(re.search(r"Threads:\s+(\d+)", status)[1]),
+                "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+                "resident": int(re.search(r"VmRSS:\s+(\d+)", status)[1])}
+
+    def test_fifty_reboots_in_a_row_leave_nothing_behind(self):
+        image = self.seal(QUIET + " quiet")
+        with Guest("--image", image, "--memory", "3G", "--destroy", "lazy") as guest:
+            early = None
+            for count in range(self.ROUNDS):
+                guest.expect("guest: ready")
+                # Now with, now without memory above the lower 2 GiB to clean: the next reset comes
+                # while PERFORM runs or after it has ended.
+                if count % 5 == 4:
+                    guest.type("touch 2400")
+                    guest.expect("guest: touched")
+                if count == 5:
+                    early = self.resources(guest.pid)
+                guest.type("reboot")
+            guest.expect("guest: ready")
+            late = self.resources(guest.pid)
+            guest.type("poweroff")
+            self.assertEqual(guest.finish(), 0, guest.log())
+            self.assertEqual(len(guest.events_named("protected")), self.ROUNDS + 1)
+            if early:
+                self.assertLessEqual(late["threads"], early["threads"])
+                self.assertLessEqual(late["descriptors"], early["descriptors"])
+
+
+if __name__ == "__main__":
+    unittest.main()
