@@ -75,6 +75,38 @@ struct ProgramInterruption {
   bool nullifies = false;
 };
 
+// Does the manual's figure of interruption codes say "nullified" for this code?
+constexpr bool Nullifies(ProgramCode code) {
+  switch (code) {
+    case ProgramCode::kSegmentTranslation:
+    case ProgramCode::kPageTranslation:
+    case ProgramCode::kTraceTable:
+    case ProgramCode::kAfxTranslation:
+    case ProgramCode::kAsxTranslation:
+    case ProgramCode::kLxTranslation:
+    case ProgramCode::kExTranslation:
+    case ProgramCode::kPrimaryAuthority:
+    case ProgramCode::kSecondaryAuthority:
+    case ProgramCode::kAlenTranslation:
+    case ProgramCode::kAleSequence:
+    case ProgramCode::kAsteValidity:
+    case ProgramCode::kAsteSequence:
+    case ProgramCode::kExtendedAuthority:
+    case ProgramCode::kStackFull:
+    case ProgramCode::kStackEmpty:
+    case ProgramCode::kStackSpecification:
+    case ProgramCode::kStackType:
+    case ProgramCode::kStackOperation:
+    case ProgramCode::kAsceType:
+    case ProgramCode::kRegionFirstTranslation:
+    case ProgramCode::kRegionSecondTranslation:
+    case ProgramCode::kRegionThirdTranslation:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Thrown when the current instruction must be executed anew from its start although nothing is
 // wrong with it: a page changed hands while it was being resolved, or the CPU was called out.
 struct RestartInstruction {};

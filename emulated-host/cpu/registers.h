@@ -6,10 +6,13 @@
 
 namespace lethe::emulated {
 
-// Program-status word, z/Architecture (Principles of Operation, "Control", PSW format). Bit names
-// carry the manual's bit numbers, 0 leftmost.
-struct Psw {
+// Bit numbers of the manual: 0 is leftmost.
+struct PswBits {
   static constexpr std::uint64_t Bit(int number) { return std::uint64_t{1} << (63 - number); }
+};
+
+// Program-status word, z/Architecture (Principles of Operation, "Control", PSW format).
+struct Psw : PswBits {
   static constexpr std::uint64_t kPer = Bit(1);
   static constexpr std::uint64_t kDat = Bit(5);
   static constexpr std::uint64_t kInputOutput = Bit(6);
@@ -19,19 +22,30 @@ struct Psw {
   static constexpr std::uint64_t kMachineCheck = Bit(13);
   static constexpr std::uint64_t kWait = Bit(14);
   static constexpr std::uint64_t kProblemState = Bit(15);
-  static constexpr std::uint64_t kAddressSpaceMask = std::uint64_t{3} << 46;  // bits 16-17
-  static constexpr std::uint64_t kConditionCodeMask = std::uint64_t{3} << 44; // bits 18-19
-  static constexpr std::uint64_t kProgramMask = std::uint64_t{0xf} << 40;     // bits 20-23
+  static constexpr std::uint64_t kAddressSpaceMask = std::uint64_t{3} << 46;   // bits 16-17
+  static constexpr std::uint64_t kConditionCodeMask = std::uint64_t{3} << 44;  // bits 18-19
+  static constexpr std::uint64_t kProgramMask = std::uint64_t{0xf} << 40;      // bits 20-23
   static constexpr std::uint64_t kExtendedAddressing = Bit(31);
   static constexpr std::uint64_t kBasicAddressing = Bit(32);
+
+  constexpr Psw() = default;
+  constexpr Psw(std::uint64_t psw_mask, std::uint64_t psw_address)
+      : mask(psw_mask), address(psw_address) {}
 
   std::uint64_t mask = 0;
   std::uint64_t address = 0;
 
-  friend bool operator==(const Psw&, const Psw&) = default;
+  friend bool operator==(const Psw& a, const Psw& b) {
+    return a.mask == b.mask && a.address == b.address;
+  }
 };
 
-enum class AddressSpace : std::uint8_t { kPrimary = 0, kAccessRegister = 1, kSecondary = 2, kHome = 3 };
+enum class AddressSpace : std::uint8_t {
+  kPrimary = 0,
+  kAccessRegister = 1,
+  kSecondary = 2,
+  kHome = 3
+};
 
 // The registers of one CPU that programs and the host can see. Host integers, no byte order.
 struct Registers {
