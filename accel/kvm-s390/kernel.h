@@ -14,8 +14,8 @@ namespace lethe::kvm {
 // software) and FaultInjectingKernel (a wrapper for tests).
 //
 // Requests, structures and errors are those of Linux on s390x (accel/kvm-s390/abi.h; kernel
-// document Documentation/virt/kvm/api.rst). All calls may be made from any thread. Results are those
-// of the system call, or the negated errno value: no thread-local errno.
+// document Documentation/virt/kvm/api.rst). All calls may be made from any thread. Results are
+// those of the system call, or the negated errno value: no thread-local errno.
 class Kernel {
  public:
   virtual ~Kernel() = default;
