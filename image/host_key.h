@@ -20,15 +20,15 @@ class HostKey {
   // From PEM text. InvalidArgument: not a private key, not secp521r1.
   static absl::StatusOr<HostKey> FromPem(absl::Span<const std::uint8_t> pem);
   static absl::StatusOr<HostKey> Read(const std::string& path);
-  static absl::StatusOr<HostKey> Generate();
+  static HostKey Generate();
 
   const EllipticKey& key() const { return key_; }
   // Names the key in a header's key slots (PHKH).
   const Digest256& hash() const { return hash_; }
 
-  absl::StatusOr<Bytes> ToPem() const;
+  Bytes ToPem() const;
   // The host key document for it: a self-signed X.509 certificate, PEM.
-  absl::StatusOr<Bytes> MakeDocument() const;
+  Bytes MakeDocument() const;
 
  private:
   HostKey(EllipticKey key, Digest256 hash) : key_(std::move(key)), hash_(hash) {}
