@@ -10,8 +10,9 @@ absl::Span<const Instruction> GeneralInstructions() {
     auto* all = new std::vector<Instruction>;
     for (absl::Span<const Instruction> part :
          {ArithmeticInstructions(), AtomicInstructions(), BranchInstructions(),
-          CompareInstructions(), LoadInstructions(), LogicalInstructions(), LongMoveInstructions(),
-          ShiftInstructions(), StorageInstructions(), StringInstructions()}) {
+          CompareInstructions(), ConvertInstructions(), LoadInstructions(), LogicalInstructions(),
+          LongMoveInstructions(), ShiftInstructions(), StorageInstructions(), StringInstructions(),
+          TranslateInstructions(), UnicodeInstructions()}) {
       all->insert(all->end(), part.begin(), part.end());
     }
     return all;

@@ -3,8 +3,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "emulated-host/cpu/general_tables.h"
 #include "emulated-host/cpu/general_operands.h"
+#include "emulated-host/cpu/general_tables.h"
 
 namespace lethe::emulated {
 namespace {
@@ -270,10 +270,8 @@ constexpr Instruction kTable[] = {
     {0x1f, "SLR", Format::kRR, kBase, Straight<&SubtractLogical<U32, &InR2<U32>>>},
     {0xb90b, "SLGR", Format::kRRE, kBase, Straight<&SubtractLogical<U64, &InR2<U64>>>},
     {0xb91b, "SLGFR", Format::kRRE, kBase, Straight<&SubtractLogical<U64, &InR2<U32>>>},
-    {0xb9fb, "SLRK", Format::kRRF_a, 45,
-     Straight<&SubtractLogical<U32, &InR3<U32>, &InR2<U32>>>},
-    {0xb9eb, "SLGRK", Format::kRRF_a, 45,
-     Straight<&SubtractLogical<U64, &InR3<U64>, &InR2<U64>>>},
+    {0xb9fb, "SLRK", Format::kRRF_a, 45, Straight<&SubtractLogical<U32, &InR3<U32>, &InR2<U32>>>},
+    {0xb9eb, "SLGRK", Format::kRRF_a, 45, Straight<&SubtractLogical<U64, &InR3<U64>, &InR2<U64>>>},
     {0x5f, "SL", Format::kRX_a, kBase, Straight<&SubtractLogical<U32, &InStorage<U32>>>},
     {0xe35f, "SLY", Format::kRXY_a, 18, Straight<&SubtractLogical<U32, &InStorage<U32>>>},
     {0xe30b, "SLG", Format::kRXY_a, kBase, Straight<&SubtractLogical<U64, &InStorage<U64>>>},
@@ -316,8 +314,7 @@ constexpr Instruction kTable[] = {
     {0xb997, "DLR", Format::kRRE, kBase, Straight<&DivideLogical<U32, U64, &InR2<U32>>>},
     {0xe397, "DL", Format::kRXY_a, kBase, Straight<&DivideLogical<U32, U64, &InStorage<U32>>>},
     {0xb987, "DLGR", Format::kRRE, kBase, Straight<&DivideLogical<U64, Uint128, &InR2<U64>>>},
-    {0xe387, "DLG", Format::kRXY_a, kBase,
-     Straight<&DivideLogical<U64, Uint128, &InStorage<U64>>>},
+    {0xe387, "DLG", Format::kRXY_a, kBase, Straight<&DivideLogical<U64, Uint128, &InStorage<U64>>>},
     {0xb90d, "DSGR", Format::kRRE, kBase, Straight<&DivideSingle<&InR2<S64>>>},
     {0xb91d, "DSGFR", Format::kRRE, kBase, Straight<&DivideSingle<&InR2<S32>>>},
     {0xe30d, "DSG", Format::kRXY_a, kBase, Straight<&DivideSingle<&InStorage<S64>>>},

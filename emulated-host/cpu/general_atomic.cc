@@ -24,8 +24,8 @@ using U64 = std::uint64_t;
 // operation serializes, as the manual asks of all interlocked-update instructions.
 template <typename T>
 T CompareExchange(T* at, T expected, T desired) {
-  return SwapIfLittleEndian<T>(__sync_val_compare_and_swap(at, SwapIfLittleEndian(expected),
-                                                           SwapIfLittleEndian(desired)));
+  return SwapIfLittleEndian<T>(
+      __sync_val_compare_and_swap(at, SwapIfLittleEndian(expected), SwapIfLittleEndian(desired)));
 }
 
 // Replaces the operand by update(old); returns the old value.
@@ -98,8 +98,7 @@ struct AddUnsigned {
   static void SetCc(Cpu& cpu, T a, T b) {
     T sum;
     const bool carry = __builtin_add_overflow(a, b, &sum);
-    cpu.SetCc(static_cast<U8>(static_cast<unsigned>(carry) << 1 |
-                              static_cast<unsigned>(sum != 0)));
+    cpu.SetCc(static_cast<U8>(static_cast<unsigned>(carry) << 1 | static_cast<unsigned>(sum != 0)));
   }
 };
 struct And {
@@ -166,21 +165,31 @@ void AddImmediateToStorage(Cpu& cpu, const Op& op) {
 // Storage operand of `size` bytes, as a 128-bit number.
 Uint128 LoadSized(Cpu& cpu, LogicalAddress at, unsigned size) {
   switch (size) {
-    case 1: return cpu.Load<U8>(at);
-    case 2: return cpu.Load<U16>(at);
-    case 4: return cpu.Load<U32>(at);
-    case 8: return cpu.Load<U64>(at);
-    default: return cpu.Load<Uint128>(at);
+    case 1:
+      return cpu.Load<U8>(at);
+    case 2:
+      return cpu.Load<U16>(at);
+    case 4:
+      return cpu.Load<U32>(at);
+    case 8:
+      return cpu.Load<U64>(at);
+    default:
+      return cpu.Load<Uint128>(at);
   }
 }
 
 void StoreSized(Cpu& cpu, LogicalAddress at, unsigned size, Uint128 value) {
   switch (size) {
-    case 1: return cpu.Store<U8>(at, static_cast<U8>(value));
-    case 2: return cpu.Store<U16>(at, static_cast<U16>(value));
-    case 4: return cpu.Store<U32>(at, static_cast<U32>(value));
-    case 8: return cpu.Store<U64>(at, static_cast<U64>(value));
-    default: return cpu.Store<Uint128>(at, value);
+    case 1:
+      return cpu.Store<U8>(at, static_cast<U8>(value));
+    case 2:
+      return cpu.Store<U16>(at, static_cast<U16>(value));
+    case 4:
+      return cpu.Store<U32>(at, static_cast<U32>(value));
+    case 8:
+      return cpu.Store<U64>(at, static_cast<U64>(value));
+    default:
+      return cpu.Store<Uint128>(at, value);
   }
 }
 

@@ -39,9 +39,15 @@ constexpr U32 kMode31 = 0x80000000;
 void SaveReturn(Cpu& cpu, const Op& op) {
   const U64 next = cpu.NextAddress(op);
   switch (cpu.AddressingBits()) {
-    case 64: cpu.gr(op.r1) = next; break;
-    case 31: cpu.SetLow(op.r1, static_cast<U32>(next) | kMode31); break;
-    default: cpu.SetLow(op.r1, static_cast<U32>(next)); break;
+    case 64:
+      cpu.gr(op.r1) = next;
+      break;
+    case 31:
+      cpu.SetLow(op.r1, static_cast<U32>(next) | kMode31);
+      break;
+    default:
+      cpu.SetLow(op.r1, static_cast<U32>(next));
+      break;
   }
 }
 
@@ -99,9 +105,15 @@ const Op* BranchAndSetMode(Cpu& cpu, const Op& op) {
   if (op.r1 != 0) {
     const U32 low = cpu.Low(op.r1);
     switch (cpu.AddressingBits()) {
-      case 64: cpu.SetLow(op.r1, low | 1); break;
-      case 31: cpu.SetLow(op.r1, low | kMode31); break;
-      default: cpu.SetLow(op.r1, low & ~kMode31); break;
+      case 64:
+        cpu.SetLow(op.r1, low | 1);
+        break;
+      case 31:
+        cpu.SetLow(op.r1, low | kMode31);
+        break;
+      default:
+        cpu.SetLow(op.r1, low & ~kMode31);
+        break;
     }
   }
   return op.r2 != 0 ? BranchInModeOf(cpu, target) : cpu.Next(op);

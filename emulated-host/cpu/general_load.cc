@@ -102,10 +102,18 @@ void LoadAddressExtended(Cpu& cpu, const Op& op) {
   const U64 mode = (cpu.psw_mask() & Psw::kAddressSpaceMask) >> 46;
   U32 token = 0;
   switch (static_cast<AddressSpace>(mode)) {
-    case AddressSpace::kPrimary: token = 0; break;
-    case AddressSpace::kSecondary: token = 1; break;
-    case AddressSpace::kHome: token = 2; break;
-    case AddressSpace::kAccessRegister: token = op.b2 == 0 ? 0 : cpu.ar(op.b2); break;
+    case AddressSpace::kPrimary:
+      token = 0;
+      break;
+    case AddressSpace::kSecondary:
+      token = 1;
+      break;
+    case AddressSpace::kHome:
+      token = 2;
+      break;
+    case AddressSpace::kAccessRegister:
+      token = op.b2 == 0 ? 0 : cpu.ar(op.b2);
+      break;
   }
   SetAddressResult(cpu, op.r1, address);
   cpu.ar(op.r1) = token;
@@ -298,7 +306,8 @@ void LoadPairFromQuadword(Cpu& cpu, const Op& op) {
   const U8* const bytes = cpu.FetchSpan(from, 16).data();
   U64 high = ReadAligned<U64>(bytes);
   U64 low;
-  for (;;) {  // the store may be forbidden, so no compare-and-swap: until high held while low was read
+  for (;;) {  // the store may be forbidden, so no compare-and-swap: until high held while low was
+              // read
     std::atomic_thread_fence(std::memory_order_acquire);
     low = ReadAligned<U64>(bytes + 8);
     std::atomic_thread_fence(std::memory_order_acquire);

@@ -128,8 +128,8 @@ std::size_t CompareSome(Cpu& cpu, Operand& first, Operand& second, U16 pad, int*
     const FetchPair spans = CommonFetchSpans(cpu, first.at, second.at, most);
     const auto mismatch =
         std::mismatch(spans.first.begin(), spans.first.end(), spans.second.begin());
-    equal = WholeCharacters<Character>(
-        static_cast<std::size_t>(mismatch.first - spans.first.begin()));
+    equal =
+        WholeCharacters<Character>(static_cast<std::size_t>(mismatch.first - spans.first.begin()));
   } else {
     const Operand& longer = first.length != 0 ? first : second;
     const absl::Span<const U8> span = cpu.FetchSpan(longer.at, AtMostUnit(longer.length));

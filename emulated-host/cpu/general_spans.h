@@ -50,8 +50,8 @@ inline FetchPair CommonFetchSpans(Cpu& cpu, LogicalAddress first, LogicalAddress
 // propagates bytes (the classic way to fill storage).
 inline void CopyForward(absl::Span<std::uint8_t> to, absl::Span<const std::uint8_t> from) {
   const std::size_t length = to.size();
-  const std::uintptr_t distance = reinterpret_cast<std::uintptr_t>(to.data()) -
-                                  reinterpret_cast<std::uintptr_t>(from.data());
+  const std::uintptr_t distance =
+      reinterpret_cast<std::uintptr_t>(to.data()) - reinterpret_cast<std::uintptr_t>(from.data());
   if (distance - 1 >= length - 1) {  // the same place, or no byte is read after it was written
     std::memmove(to.data(), from.data(), length);
   } else if (distance == 1) {

@@ -124,9 +124,8 @@ void MoveString(Cpu& cpu, const Op& op) {
   const absl::Span<const U8> source = cpu.FetchSpan(from, kUnitOfOperation);
   const void* const found = std::memchr(source.data(), end, source.size());
   const std::size_t wanted =
-      found != nullptr
-          ? static_cast<std::size_t>(static_cast<const U8*>(found) - source.data()) + 1
-          : source.size();
+      found != nullptr ? static_cast<std::size_t>(static_cast<const U8*>(found) - source.data()) + 1
+                       : source.size();
   const SpanPair spans = CommonSpans(cpu, to, from, wanted);
   const std::size_t moved = spans.to.size();
   CopyForward(spans.to, spans.from);
