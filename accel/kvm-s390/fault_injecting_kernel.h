@@ -14,7 +14,7 @@ namespace lethe::kvm {
 struct Fault {
   unsigned long request = 0;
   // Only this command of KVM_S390_PV_COMMAND (`request` must be that).
-  std::optional<std::uint32_t> pv_command;
+  std::optional<std::uint32_t> pv_command = std::nullopt;
   // Which of the matching calls fails, from 1 on; 0: every one.
   unsigned occurrence = 1;
   int error = 0;  // errno value
