@@ -149,24 +149,31 @@ control0:
 facilities:
         .quad   0,0,0,0
 
+# What larl addresses lies on even addresses.
 hexadecimal:
         .ascii  "0123456789abcdef"
+        .balign 2
 no_facility:
         .byte   1
         .asciz  "Secure start: this machine lacks the unpack facility; it cannot run protected guests."
+        .balign 2
 block_refused:
         .byte   2
         .asciz  "Secure start: the host refuses the IPL parameter block; the image may be damaged."
+        .balign 2
 start_failed:
         .byte   3
         .asciz  "Secure start: the host could not start this image as a protected guest."
+        .balign 2
 wrong_host:
         .byte   4
         .asciz  "Secure start: this image was not made for this host (no key slot fits)."
+        .balign 2
 code_text:
-        .ascii  "Secure start: DIAGNOSE 308 code 0x"
+        .ascii  "Secure start: DIAGNOSE 308 code 0x"   # an even number of characters
 digits: .skip   16
         .byte   0
+        .balign 2
 to_ebcdic:                              # from 0x20 on, code page 037
         .byte   0x40,0x5a,0x7f,0x7b,0x5b,0x6c,0x50,0x7d,0x4d,0x5d,0x5c,0x4e,0x6b,0x60,0x4b,0x61
         .byte   0xf0,0xf1,0xf2,0xf3,0xf4,0xf5,0xf6,0xf7,0xf8,0xf9,0x7a,0x5e,0x4c,0x7e,0x6e,0x6f
