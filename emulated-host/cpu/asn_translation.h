@@ -1,0 +1,35 @@
+#ifndef LETHE_EMULATED_HOST_CPU_ASN_TRANSLATION_H_
+#define LETHE_EMULATED_HOST_CPU_ASN_TRANSLATION_H_
+
+#include <cstdint>
+
+#include "emulated-host/cpu/cpu.h"
+
+namespace lethe::emulated {
+
+// The fields of an ASN-second-table entry that instructions use.
+struct AsnSecondTableEntry {
+  std::uint64_t absolute = 0;         // where it stands
+  std::uint64_t authority_table = 0;  // real address
+  std::uint16_t authorization_index = 0;
+  std::uint16_t authority_table_length = 0;
+  std::uint64_t asce = 0;
+  bool is_base_space = false;
+};
+
+// Principles of Operation, "ASN Translation". Throws AFX- and ASX-translation and what access to
+// the tables meets. The caller has looked at the ASN-translation control.
+AsnSecondTableEntry TranslateAsn(Cpu& cpu, std::uint16_t asn);
+
+// "ASN Authorization": does the authority table of the space let programs with
+// `authorization_index` make it their primary (or secondary) space?
+enum class Authority : std::uint8_t { kPrimary, kSecondary };
+bool IsAuthorized(Cpu& cpu, const AsnSecondTableEntry& entry, std::uint16_t authorization_index,
+                  Authority authority);
+
+// Control register 14: may ASNs be translated at all?
+bool AsnTranslationIsOn(Cpu& cpu);
+
+}  // namespace lethe::emulated
+
+#endif  // LETHE_EMULATED_HOST_CPU_ASN_TRANSLATION_H_
