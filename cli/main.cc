@@ -1,0 +1,40 @@
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+
+namespace lethe {
+namespace {
+
+struct Dispatch {
+  absl::StatusOr<ExitStatus> operator()(const RunOptions& options) const {
+    return Run(options, Log::ToStandardError(options.log_level));
+  }
+  absl::StatusOr<ExitStatus> operator()(const SealOptions& options) const {
+    return SealImage(options);
+  }
+  absl::StatusOr<ExitStatus> operator()(const CheckOptions& options) const {
+    return Check(options);
+  }
+};
+
+ExitStatus Main(const std::vector<std::string>& arguments) {
+  const ParsedCommandLine parsed = ParseCommandLine(arguments);
+  std::cout << parsed.output;
+  if (!parsed.error.empty()) std::cerr << parsed.error << "\n";
+  if (!parsed.command) return parsed.status;
+  const absl::StatusOr<ExitStatus> status = std::visit(Dispatch(), *parsed.command);
+  if (status.ok()) return *status;
+  Log::ToStandardError(LogLevel::kError).Error(status.status().message());
+  return ExitStatus::kFailure;
+}
+
+}  // namespace
+}  // namespace lethe
+
+int main(int count, char** arguments) {
+  return static_cast<int>(lethe::Main(std::vector<std::string>(arguments + 1, arguments + count)));
+}
