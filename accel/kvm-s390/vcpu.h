@@ -112,6 +112,8 @@ class Vcpu {
   abi::kvm_sync_regs& registers() { return run_->s.regs; }
   const abi::kvm_sync_regs& registers() const { return run_->s.regs; }
   void MarkDirty(std::uint64_t sync_bits) { run_->kvm_dirty_regs |= sync_bits; }
+  // Which of them this host has: a set of KVM_SYNC_*.
+  std::uint64_t valid_registers() const { return run_->kvm_valid_regs; }
   Psw psw() const { return {run_->psw_mask, run_->psw_addr}; }
   // Of a protected vCPU only the condition code is taken.
   void set_psw(Psw psw) {

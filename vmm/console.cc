@@ -1,0 +1,147 @@
+#include "vmm/console.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+
+namespace lethe::vmm {
+namespace {
+
+constexpr char kEscape = 0x01;  // Ctrl-A
+constexpr char kEnd = 'x';
+constexpr int kRetryMilliseconds = 20;  // until a full guest is offered the same input again
+
+// A duplicate, so that closing ours leaves the process's own standard streams alone.
+UniqueFd Duplicate(int descriptor) { return UniqueFd(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
+
+}  // namespace
+
+EscapeKey::Result EscapeKey::Filter(absl::string_view typed) {
+  Result result;
+  for (const char c : typed) {
+    if (!escaped_) {
+      if (c == kEscape) {
+        escaped_ = true;
+      } else {
+        result.bytes.push_back(c);
+      }
+      continue;
+    }
+    escaped_ = false;
+    if (c == kEnd) {
+      result.end = true;
+      return result;
+    }
+    if (c == kEscape) result.bytes.push_back(c);
+  }
+  return result;
+}
+
+absl::StatusOr<std::unique_ptr<Console>> Console::Open(const ConsoleConfig& config) {
+  UniqueFd input;
+  UniqueFd output;
+  switch (config.kind) {
+    case ConsoleConfig::Kind::kNone:
+      break;
+    case ConsoleConfig::Kind::kStandardStreams:
+      input = Duplicate(STDIN_FILENO);  // either may be closed: then that direction is silent
+      output = Duplicate(STDOUT_FILENO);
+      break;
+    case ConsoleConfig::Kind::kFile:
+      output = UniqueFd(open(config.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+      if (!output) return absl::ErrnoToStatus(errno, absl::StrCat("console file ", config.path));
+      break;
+  }
+  return std::unique_ptr<Console>(new Console(std::move(input), std::move(output)));
+}
+
+Console::~Console() {
+  Stop();
+  if (saved_mode_) tcsetattr(input_.get(), TCSADRAIN, &*saved_mode_);
+}
+
+absl::Status Console::Start(Client client) {
+  if (!input_) return absl::OkStatus();
+  stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+  if (!stop_) return absl::ErrnoToStatus(errno, "cannot start the console");
+  EnterRawMode();
+  reader_ = std::thread([this, client = std::move(client)] { ReadLoop(client); });
+  return absl::OkStatus();
+}
+
+void Console::EnterRawMode() {
+  // In the background of its terminal a process must not change the mode: it would be stopped.
+  termios mode;
+  if (tcgetattr(input_.get(), &mode) != 0 || tcgetpgrp(input_.get()) != getpgrp()) return;
+  saved_mode_ = mode;
+  mode.c_iflag &=
+      ~static_cast<tcflag_t>(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+  // Output processing stays: line-mode messages end in a bare line feed.
+  mode.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+  mode.c_cc[VMIN] = 1;
+  mode.c_cc[VTIME] = 0;
+  tcsetattr(input_.get(), TCSADRAIN, &mode);
+}
+
+void Console::Stop() {
+  if (!reader_.joinable()) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof(one));
+  reader_.join();
+}
+
+bool Console::Wait(int descriptor, int milliseconds) {
+  std::array<pollfd, 2> descriptors = {pollfd{stop_.get(), POLLIN, 0},
+                                       pollfd{descriptor, POLLIN, 0}};
+  int count;
+  do {
+    count = poll(descriptors.data(), descriptors.size(), milliseconds);
+  } while (count < 0 && errno == EINTR);
+  return count >= 0 && descriptors[0].revents == 0;
+}
+
+void Console::ReadLoop(const Client& client) {
+  EscapeKey escape;
+  std::array<char, 4096> buffer;
+  for (;;) {
+    if (!Wait(input_.get(), -1)) return;
+    const ssize_t count = read(input_.get(), buffer.data(), buffer.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (count <= 0) return;  // nothing more will come; the guest lives on
+    const EscapeKey::Result typed =
+        escape.Filter(absl::string_view(buffer.data(), static_cast<std::size_t>(count)));
+    absl::string_view rest = typed.bytes;
+    while (!rest.empty()) {
+      rest.remove_prefix(client.input(rest));
+      if (!rest.empty() && !Wait(-1, kRetryMilliseconds)) return;
+    }
+    if (typed.end) {
+      client.end();
+      return;
+    }
+  }
+}
+
+void Console::Write(absl::string_view text) {
+  std::lock_guard lock(write_mutex_);
+  while (output_ && !text.empty()) {
+    const ssize_t count = write(output_.get(), text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) {
+      pollfd writable{output_.get(), POLLOUT, 0};
+      poll(&writable, 1, -1);
+      continue;
+    }
+    if (count <= 0) return;  // the reader of our output is gone: the guest lives on without
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace lethe::vmm

@@ -1,0 +1,242 @@
+#include "vmm/machine.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/big_endian.h"
+#include "base/status_macros.h"
+#include "vmm/exit_handler.h"
+#include "vmm/ipl.h"
+#include "vmm/resets.h"
+#include "vmm/service_call.h"
+
+namespace lethe::vmm {
+
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& config,
+                                                         const Surroundings& surroundings) {
+  LETHE_RETURN_IF_ERROR(Validate(config));
+  LETHE_ASSIGN_OR_RETURN(kvm::System system, kvm::System::Open(surroundings.kernel));
+  if (config.cpus > system.capabilities().max_vcpus) {
+    return absl::InvalidArgumentError(absl::StrCat(config.cpus, " CPUs; this host offers at most ",
+                                                   system.capabilities().max_vcpus));
+  }
+  LETHE_ASSIGN_OR_RETURN(std::unique_ptr<Console> console, Console::Open(config.console));
+  LETHE_ASSIGN_OR_RETURN(GuestMemory memory,
+                         GuestMemory::Create(config.memory_size, config.memory_backing));
+  LETHE_ASSIGN_OR_RETURN(kvm::Vm vm, system.CreateVm());
+  LETHE_RETURN_IF_ERROR(EnableCapabilities(system, vm));
+  LETHE_RETURN_IF_ERROR(vm.SetMemoryLimit(memory.size()));
+  LETHE_RETURN_IF_ERROR(vm.SetMemorySlot(
+      {0, 0, memory.size(), reinterpret_cast<void*>(memory.slot_address()), false}));
+  LETHE_ASSIGN_OR_RETURN(kvm::Flic flic, vm.CreateFlic());
+
+  std::unique_ptr<Machine> machine(new Machine(config, surroundings, std::move(system),
+                                               std::move(memory), std::move(vm), std::move(flic),
+                                               std::move(console)));
+  LETHE_RETURN_IF_ERROR(machine->AddCpus());
+  return machine;
+}
+
+Machine::Machine(const MachineConfig& config, const Surroundings& surroundings, kvm::System system,
+                 GuestMemory memory, kvm::Vm vm, kvm::Flic flic, std::unique_ptr<Console> console)
+    : config_(config),
+      log_(surroundings.log),
+      events_(surroundings.events),
+      system_(std::move(system)),
+      memory_(std::move(memory)),
+      vm_(std::move(vm)),
+      flic_(std::move(flic)),
+      console_(std::move(console)),
+      guest_console_([this](absl::string_view text) { ConsoleOutput(text); }),
+      event_facility_(EventTypes()),
+      sclp_(SclpDescription(), event_facility_),
+      storage_operands_(memory_),
+      platform_{memory_,
+                cpus_,
+                sclp_,
+                flic_,
+                requests_,
+                ipl_parameters_,
+                &storage_operands_,
+                system_.capabilities().protected_guests,
+                config_.name,
+                config_.uuid} {
+  Event memory_event;
+  memory_event.name = "memory";
+  memory_event.host_address = memory_.slot_address();
+  memory_event.size = memory_.size();
+  events_.Report(memory_event);
+}
+
+Machine::~Machine() {
+  console_->Stop();
+  AllOut out(cpus_);
+  cpus_.End();
+}
+
+absl::Status Machine::EnableCapabilities(const kvm::System& system, const kvm::Vm& vm) {
+  const kvm::Capabilities& host = system.capabilities();
+  if (!host.user_sigp || !host.channel_subsystem)
+    return absl::FailedPreconditionError("this KVM lacks SIGP or I/O in user space");
+  LETHE_RETURN_IF_ERROR(vm.EnableCapability(abi::KVM_CAP_S390_USER_SIGP));
+  if (host.user_stsi) LETHE_RETURN_IF_ERROR(vm.EnableCapability(abi::KVM_CAP_S390_USER_STSI));
+  if (host.vector_registers)
+    LETHE_RETURN_IF_ERROR(vm.EnableCapability(abi::KVM_CAP_S390_VECTOR_REGISTERS));
+  if (host.guarded_storage) LETHE_RETURN_IF_ERROR(vm.EnableCapability(abi::KVM_CAP_S390_GS));
+  return absl::OkStatus();
+}
+
+absl::Status Machine::AddCpus() {
+  for (unsigned address = 0; address < config_.cpus; ++address) {
+    LETHE_ASSIGN_OR_RETURN(std::unique_ptr<kvm::Vcpu> vcpu, vm_.CreateVcpu(address));
+    // From here on it is us who decide which CPUs run.
+    LETHE_RETURN_IF_ERROR(vcpu->SetState(kvm::VcpuState::kStopped));
+    if (address == 0) LETHE_RETURN_IF_ERROR(vcpu->EnableCapability(abi::KVM_CAP_S390_CSS_SUPPORT));
+    VcpuThread& thread = cpus_.Add(
+        std::move(vcpu),
+        [this](VcpuThread& cpu, const kvm::VcpuExit& exit) {
+          return HandleExit(cpu, exit, platform_);
+        },
+        [this](VcpuThread&, absl::Status status) { requests_.Post(Failure{std::move(status)}); });
+    LETHE_RETURN_IF_ERROR(ResetCpu(thread, CpuReset::kClear));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<SclpEventType> Machine::EventTypes() {
+  LineModeConsole& line_mode = guest_console_.line_mode();
+  Vt220Console& vt220 = guest_console_.vt220();
+  return {
+      {LineModeConsole::kCommandEventType, "operator command", &line_mode, nullptr},
+      {LineModeConsole::kMessageEventType, "message", nullptr, &line_mode},
+      {Vt220Console::kEventType, "VT220 console", &vt220, &vt220},
+      {QuiesceSignal::kEventType, "signal quiesce", &quiesce_, nullptr},
+  };
+}
+
+SclpConfiguration Machine::SclpDescription() const {
+  SclpConfiguration description{memory_.size(), {}};
+  for (unsigned address = 0; address < config_.cpus; ++address)
+    description.cpus.push_back(static_cast<std::uint8_t>(address));
+  return description;
+}
+
+absl::StatusOr<Outcome> Machine::Run() {
+  LETHE_RETURN_IF_ERROR(Load(0));
+  LETHE_RETURN_IF_ERROR(console_->Start(
+      {[this](absl::string_view bytes) { return ConsoleInput(bytes); }, [this] { End(); }}));
+  Report("first-instruction");
+  cpus_.Start();
+  for (;;) {
+    const MachineRequest request = requests_.Wait();
+    AllOut out(cpus_);
+    absl::StatusOr<std::optional<Outcome>> outcome = Serve(request);
+    if (!outcome.ok()) return outcome.status();
+    if (outcome->has_value()) return **outcome;
+    LetCpusGo();
+  }
+}
+
+void Machine::End() { requests_.Post(EndMachine{}); }
+
+bool Machine::RequestPowerDown() {
+  if (!event_facility_.Listening(QuiesceSignal::kEventType)) return false;
+  quiesce_.Raise();
+  return SignalPendingEvents(event_facility_, flic_).ok();
+}
+
+absl::Status Machine::Load(unsigned cpu) {
+  LETHE_ASSIGN_OR_RETURN(const Psw psw, LoadBootFiles(config_.boot, memory_));
+  VcpuThread& first = *cpus_.Find(cpu);
+  first.vcpu().set_psw(psw);
+  return first.SetActivity(Activity::kOperating);
+}
+
+absl::StatusOr<std::optional<Outcome>> Machine::Serve(const MachineRequest& request) {
+  struct Visitor {
+    Machine& machine;
+    using Result = absl::StatusOr<std::optional<Outcome>>;
+    static Result Continue(absl::Status status) {
+      if (!status.ok()) return status;
+      return std::nullopt;
+    }
+    Result operator()(const ReIpl& r) const { return Continue(machine.ServeReIpl(r)); }
+    Result operator()(const RestartInPlace& r) const {
+      return Continue(machine.ServeRestartInPlace(r));
+    }
+    Result operator()(const StartProtected& r) const {
+      return Continue(machine.ServeStartProtected(r));
+    }
+    Result operator()(const PowerOff&) const {
+      machine.Report("power-off");
+      return Outcome{};
+    }
+    Result operator()(const Crash& crash) const {
+      machine.Report("crash", crash.reason);
+      return Outcome{Outcome::Kind::kCrashed, crash.cpu, crash.psw, crash.reason};
+    }
+    Result operator()(const Failure& failure) const { return failure.status; }
+    Result operator()(const EndMachine&) const {
+      return Outcome{Outcome::Kind::kEnded, 0, {}, "ended on request"};
+    }
+  };
+  return std::visit(Visitor{*this}, request);
+}
+
+// CPUs that parked with a request wait for its outcome; a reset has made all other requests void.
+void Machine::LetCpusGo() {
+  for (const auto& cpu : cpus_.all()) cpu->Unpark();
+}
+
+absl::Status Machine::ServeReIpl(const ReIpl& request) {
+  Report("reset-request", "load clear");
+  LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
+  requests_.DropGuestRequests();
+  LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
+  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu, CpuReset::kClear, CpuReset::kClear));
+  LETHE_RETURN_IF_ERROR(Load(request.cpu));
+  Report("guest-restarted");
+  return absl::OkStatus();
+}
+
+absl::Status Machine::ServeRestartInPlace(const RestartInPlace& request) {
+  Report("reset-request", request.clear ? "modified clear" : "load normal");
+  LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
+  requests_.DropGuestRequests();
+  LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
+  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu,
+                                  request.clear ? CpuReset::kClear : CpuReset::kInitial,
+                                  request.clear ? CpuReset::kClear : CpuReset::kNormal));
+  const std::optional<Be64> word = memory_.Read<Be64>(GuestAddress(0));
+  VcpuThread& first = *cpus_.Find(request.cpu);
+  first.vcpu().set_psw(ExpandShortPsw(*word));
+  return first.SetActivity(Activity::kOperating);
+}
+
+absl::Status Machine::ServeStartProtected(const StartProtected&) {
+  return absl::UnimplementedError("secure mode");
+}
+
+std::size_t Machine::ConsoleInput(absl::string_view bytes) {
+  const std::size_t taken = guest_console_.Input(bytes);
+  // A guest that cannot be told now reads its events when it is told the next time.
+  const absl::Status told = SignalPendingEvents(event_facility_, flic_);
+  if (!told.ok()) log_.Warning(absl::StrCat("console input: ", told.message()));
+  return taken;
+}
+
+void Machine::ConsoleOutput(absl::string_view text) {
+  if (!wrote_.exchange(true)) Report("first-output");
+  console_->Write(text);
+}
+
+void Machine::Report(absl::string_view event, std::string reason) {
+  Event report;
+  report.name = std::string(event);
+  report.reason = std::move(reason);
+  events_.Report(report);
+}
+
+}  // namespace lethe::vmm

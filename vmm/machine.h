@@ -1,0 +1,105 @@
+#ifndef LETHE_VMM_MACHINE_H_
+#define LETHE_VMM_MACHINE_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "accel/kvm-s390/flic.h"
+#include "accel/kvm-s390/kernel.h"
+#include "accel/kvm-s390/system.h"
+#include "accel/kvm-s390/vm.h"
+#include "base/log.h"
+#include "pv/event_sink.h"
+#include "vmm/console.h"
+#include "vmm/cpu_set.h"
+#include "vmm/guest_console.h"
+#include "vmm/guest_memory.h"
+#include "vmm/instruction.h"
+#include "vmm/ipl_parameters.h"
+#include "vmm/machine_config.h"
+#include "vmm/machine_request.h"
+#include "vmm/operand_access.h"
+#include "vmm/outcome.h"
+#include "vmm/quiesce_signal.h"
+#include "vmm/sclp.h"
+#include "vmm/sclp_event_facility.h"
+
+namespace lethe::vmm {
+
+// A machine: memory, CPUs, firmware functions and console of one guest. One thread owns it and
+// changes its state (Run); CPUs and the outside send requests to that thread.
+class Machine {
+ public:
+  // What the machine stands on; outlives it.
+  struct Surroundings {
+    kvm::Kernel& kernel;
+    const Log& log;
+    EventSink& events;
+  };
+
+  // Validates the configuration and opens all resources. Errors are one line for the user.
+  static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config,
+                                                         const Surroundings& surroundings);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Loads the guest and runs it to its end. Once. An error: the host failed.
+  absl::StatusOr<Outcome> Run();
+
+  // Ends the machine as by pulling the plug. Any thread; Run() returns soon.
+  void End();
+  // Asks the guest to shut down. Any thread; false: the guest does not listen.
+  bool RequestPowerDown();
+
+ private:
+  Machine(const MachineConfig& config, const Surroundings& surroundings, kvm::System system,
+          GuestMemory memory, kvm::Vm vm, kvm::Flic flic, std::unique_ptr<Console> console);
+
+  // Creation, in this order.
+  static absl::Status EnableCapabilities(const kvm::System& system, const kvm::Vm& vm);
+  absl::Status AddCpus();
+
+  // The owner's work.
+  absl::Status Load(unsigned cpu);
+  absl::StatusOr<std::optional<Outcome>> Serve(const MachineRequest& request);
+  absl::Status ServeReIpl(const ReIpl& request);
+  absl::Status ServeRestartInPlace(const RestartInPlace& request);
+  absl::Status ServeStartProtected(const StartProtected& request);
+  void LetCpusGo();
+
+  std::size_t ConsoleInput(absl::string_view bytes);
+  void ConsoleOutput(absl::string_view text);
+  std::vector<SclpEventType> EventTypes();
+  SclpConfiguration SclpDescription() const;
+  void Report(absl::string_view event, std::string reason = "");
+
+  const MachineConfig config_;
+  const Log& log_;
+  EventSink& events_;
+
+  // Destroyed from the last to the first: CPUs go before the guest, the guest before its memory.
+  kvm::System system_;
+  GuestMemory memory_;
+  kvm::Vm vm_;
+  kvm::Flic flic_;
+  std::atomic<bool> wrote_ = false;  // the guest has written to its console
+  std::unique_ptr<Console> console_;
+  RequestQueue requests_;
+  GuestConsole guest_console_;
+  QuiesceSignal quiesce_;
+  SclpEventFacility event_facility_;
+  Sclp sclp_;
+  IplParameters ipl_parameters_;
+  StorageOperands storage_operands_;
+  SecureOperands secure_operands_;
+  Platform platform_;
+  CpuSet cpus_;
+};
+
+}  // namespace lethe::vmm
+
+#endif  // LETHE_VMM_MACHINE_H_
