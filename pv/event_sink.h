@@ -19,9 +19,9 @@ struct Event {
   std::optional<std::uint64_t> uvcs;                 // Ultravisor calls made by it
   std::optional<std::uint16_t> rc;                   // of the PV command, with rrc
   std::optional<std::uint16_t> rrc;
-  std::string reason;                                // why, or what failed; empty: nothing to say
-  std::optional<std::uint64_t> host_address;         // memory: where the VMM has the guest's memory
-  std::optional<std::uint64_t> size;                 // memory: its size in bytes
+  std::string reason;                         // why, or what failed; empty: nothing to say
+  std::optional<std::uint64_t> host_address;  // memory: where the VMM has the guest's memory
+  std::optional<std::uint64_t> size;          // memory: its size in bytes
 };
 
 // Called from any thread, concurrently; must not block for long and must not call back.
