@@ -2,50 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
+#include <mutex>
 
-#include "base/big_endian.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "pv/ipl_parameter_block.h"
 
 namespace lethe::vmm {
 namespace {
 
-enum class ReturnCode : std::uint64_t {
-  kGood = 0x0001,
-  kNoConfiguration = 0x0102,
-  kInvalidBlock = 0x0402,
-  kNoProtectedConfiguration = 0x0902,
-};
-
 constexpr std::uint64_t kPageSize = 4096;
 
-// The head that IPL parameter blocks of every type share.
-struct BlockHead {
-  Be32 length;  // of the whole block
-  std::array<std::uint8_t, 4> flags_and_version{};
-  Be32 block_length;
-  std::uint8_t type = 0;
-  std::array<std::uint8_t, 3> reserved{};
-};
-static_assert(sizeof(BlockHead) == 16);
-
-constexpr std::uint8_t kTypeFcp = 0;
-constexpr std::uint8_t kTypeCcw = 2;
-constexpr std::uint8_t kTypeProtected = 5;
-constexpr std::uint32_t kShortestCcw = 200;
-constexpr std::uint32_t kShortestFcp = 384;
-constexpr std::uint32_t kShortestProtected = 148;
-
-bool AcceptedAsBoot(const BlockHead& head) {
-  return (head.type == kTypeCcw && head.length >= kShortestCcw) ||
-         (head.type == kTypeFcp && head.length >= kShortestFcp);
-}
-
-bool AcceptedAsProtected(const BlockHead& head) {
-  return head.type == kTypeProtected && head.length >= kShortestProtected;
-}
-
-void Return(const Instruction& instruction, ReturnCode code) {
+void Return(const Instruction& instruction, IplCode code) {
   instruction.gpr(instruction.text.rs_r1() + 1) = static_cast<std::uint64_t>(code);
 }
 
@@ -64,39 +32,40 @@ ProgramCode CheckBlockOperand(const Instruction& instruction) {
   return ProgramCode::kNone;
 }
 
-absl::StatusOr<Completion> SetBlock(const Instruction& instruction, IplParameters::Slot slot) {
+// A block's slot: from it and to it.
+using SetSlot = IplCode (IplParameterBlocks::*)(absl::Span<const std::uint8_t>);
+using GetSlot = const Bytes* (IplParameterBlocks::*)() const;
+
+absl::StatusOr<Completion> SetBlock(const Instruction& instruction, SetSlot set) {
   const ProgramCode wrong = CheckBlockOperand(instruction);
   if (wrong != ProgramCode::kNone) return Completion::Interrupted(wrong);
-  Bytes block(kPageSize);
+  std::array<std::uint8_t, kPageSize> block;
   LETHE_ASSIGN_OR_RETURN(const ProgramCode read,
                          instruction.Read(BlockAddress(instruction), absl::MakeSpan(block)));
   if (read != ProgramCode::kNone) return Completion::Interrupted(read);
-  BlockHead head;
-  std::memcpy(&head, block.data(), sizeof(head));
-  const bool accepted =
-      slot == IplParameters::Slot::kBoot ? AcceptedAsBoot(head) : AcceptedAsProtected(head);
-  if (!accepted || head.length > kPageSize) {
-    Return(instruction, ReturnCode::kInvalidBlock);
-    return Completion::Done();
-  }
-  block.resize(head.length);
-  instruction.platform.ipl_parameters.Set(slot, std::move(block));
-  Return(instruction, ReturnCode::kGood);
+  Platform& platform = instruction.platform;
+  std::lock_guard lock(platform.ipl_mutex);
+  const IplCode code = (platform.ipl_blocks.*set)(block);
+  if (code != IplCode::kGood)
+    platform.log.Info(absl::StrCat("the guest's ", platform.ipl_blocks.refusal()));
+  Return(instruction, code);
   return Completion::Done();
 }
 
-absl::StatusOr<Completion> StoreBlock(const Instruction& instruction, IplParameters::Slot slot) {
+absl::StatusOr<Completion> StoreBlock(const Instruction& instruction, GetSlot get) {
   const ProgramCode wrong = CheckBlockOperand(instruction);
   if (wrong != ProgramCode::kNone) return Completion::Interrupted(wrong);
-  const std::optional<Bytes> block = instruction.platform.ipl_parameters.Find(slot);
-  if (!block) {
-    Return(instruction, ReturnCode::kNoConfiguration);
+  Platform& platform = instruction.platform;
+  std::lock_guard lock(platform.ipl_mutex);
+  const Bytes* const block = (platform.ipl_blocks.*get)();
+  if (block == nullptr) {
+    Return(instruction, IplCode::kNoConfiguration);
     return Completion::Done();
   }
   LETHE_ASSIGN_OR_RETURN(const ProgramCode written,
                          instruction.Write(BlockAddress(instruction), *block));
   if (written != ProgramCode::kNone) return Completion::Interrupted(written);
-  Return(instruction, ReturnCode::kGood);
+  Return(instruction, IplCode::kGood);
   return Completion::Done();
 }
 
@@ -117,24 +86,27 @@ absl::StatusOr<Completion> LoadAgain(const Instruction& instruction) {
 }
 
 absl::StatusOr<Completion> SetBoot(const Instruction& instruction) {
-  return SetBlock(instruction, IplParameters::Slot::kBoot);
+  return SetBlock(instruction, &IplParameterBlocks::SetOrdinary);
 }
 absl::StatusOr<Completion> StoreBoot(const Instruction& instruction) {
-  return StoreBlock(instruction, IplParameters::Slot::kBoot);
+  return StoreBlock(instruction, &IplParameterBlocks::ordinary);
 }
 absl::StatusOr<Completion> SetProtected(const Instruction& instruction) {
-  return SetBlock(instruction, IplParameters::Slot::kProtected);
+  return SetBlock(instruction, &IplParameterBlocks::SetProtected);
 }
 absl::StatusOr<Completion> StoreProtected(const Instruction& instruction) {
-  return StoreBlock(instruction, IplParameters::Slot::kProtected);
+  return StoreBlock(instruction, &IplParameterBlocks::protected_block);
 }
 
 absl::StatusOr<Completion> Start(const Instruction& instruction) {
   const unsigned r1 = instruction.text.rs_r1();
   if (r1 % 2 != 0) return Completion::Interrupted(ProgramCode::kSpecification);
-  if (!instruction.platform.ipl_parameters.Find(IplParameters::Slot::kProtected)) {
-    Return(instruction, ReturnCode::kNoProtectedConfiguration);
-    return Completion::Done();
+  {
+    std::lock_guard lock(instruction.platform.ipl_mutex);
+    if (instruction.platform.ipl_blocks.protected_parameters() == nullptr) {
+      Return(instruction, IplCode::kNoProtectedConfiguration);
+      return Completion::Done();
+    }
   }
   instruction.platform.requests.Post(StartProtected{instruction.cpu.address(), r1 + 1});
   return Completion::Parked();

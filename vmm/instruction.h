@@ -3,15 +3,17 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "accel/kvm-s390/flic.h"
 #include "accel/kvm-s390/vcpu.h"
+#include "base/log.h"
+#include "pv/ipl_parameter_block.h"
 #include "vmm/cpu_set.h"
 #include "vmm/guest_memory.h"
-#include "vmm/ipl_parameters.h"
 #include "vmm/machine_request.h"
 #include "vmm/operand_access.h"
 #include "vmm/sclp.h"
@@ -43,7 +45,9 @@ struct Platform {
   Sclp& sclp;
   const kvm::Flic& flic;
   RequestQueue& requests;
-  IplParameters& ipl_parameters;
+  IplParameterBlocks& ipl_blocks;
+  std::mutex& ipl_mutex;  // guards ipl_blocks
+  const Log& log;
   const OperandAccess* operands;
   bool secure_execution;  // the host can run protected guests
   std::string name;       // of the guest

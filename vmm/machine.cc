@@ -36,6 +36,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& co
                                                std::move(memory), std::move(vm), std::move(flic),
                                                std::move(console)));
   LETHE_RETURN_IF_ERROR(machine->AddCpus());
+  machine->PrepareProtection();
   return machine;
 }
 
@@ -52,13 +53,16 @@ Machine::Machine(const MachineConfig& config, const Surroundings& surroundings, 
       guest_console_([this](absl::string_view text) { ConsoleOutput(text); }),
       event_facility_(EventTypes()),
       sclp_(SclpDescription(), event_facility_),
+      ipl_blocks_(memory_.size()),
       storage_operands_(memory_),
       platform_{memory_,
                 cpus_,
                 sclp_,
                 flic_,
                 requests_,
-                ipl_parameters_,
+                ipl_blocks_,
+                ipl_mutex_,
+                log_,
                 &storage_operands_,
                 system_.capabilities().protected_guests,
                 config_.name,
@@ -103,6 +107,18 @@ absl::Status Machine::AddCpus() {
     LETHE_RETURN_IF_ERROR(ResetCpu(thread, CpuReset::kClear));
   }
   return absl::OkStatus();
+}
+
+void Machine::PrepareProtection() {
+  const kvm::Capabilities& host = system_.capabilities();
+  if (!host.protected_guests) return;
+  std::vector<kvm::Vcpu*> vcpus;
+  for (const auto& cpu : cpus_.all()) vcpus.push_back(&cpu->vcpu());
+  ProtectionOptions options;
+  options.destroy = config_.destroy;
+  options.kernel_can_set_aside = host.protected_async_disable;
+  options.guest_memory = memory_.size();
+  protection_.emplace(vm_, std::move(vcpus), std::move(options), events_);
 }
 
 std::vector<SclpEventType> Machine::EventTypes() {
@@ -195,6 +211,9 @@ absl::Status Machine::ServeReIpl(const ReIpl& request) {
   LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
   requests_.DropGuestRequests();
   LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
+  if (protection_ && protection_->is_protected())
+    LETHE_RETURN_IF_ERROR(protection_->Unprotect("reboot"));
+  platform_.operands = &storage_operands_;
   LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu, CpuReset::kClear, CpuReset::kClear));
   LETHE_RETURN_IF_ERROR(Load(request.cpu));
   Report("guest-restarted");
@@ -206,17 +225,50 @@ absl::Status Machine::ServeRestartInPlace(const RestartInPlace& request) {
   LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
   requests_.DropGuestRequests();
   LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
-  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu,
-                                  request.clear ? CpuReset::kClear : CpuReset::kInitial,
-                                  request.clear ? CpuReset::kClear : CpuReset::kNormal));
-  const std::optional<Be64> word = memory_.Read<Be64>(GuestAddress(0));
   VcpuThread& first = *cpus_.Find(request.cpu);
-  first.vcpu().set_psw(ExpandShortPsw(*word));
-  return first.SetActivity(Activity::kOperating);
+  if (protection_ && protection_->is_protected()) {
+    LETHE_RETURN_IF_ERROR(protection_->SecureReset(
+        request.clear ? SecureResetKind::kModifiedClear : SecureResetKind::kLoadNormal,
+        first.vcpu()));
+  } else {
+    LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu,
+                                    request.clear ? CpuReset::kClear : CpuReset::kInitial,
+                                    request.clear ? CpuReset::kClear : CpuReset::kNormal));
+    const std::optional<Be64> word = memory_.Read<Be64>(GuestAddress(0));
+    first.vcpu().set_psw(ExpandShortPsw(*word));
+  }
+  LETHE_RETURN_IF_ERROR(first.SetActivity(Activity::kOperating));
+  Report("guest-restarted");
+  return absl::OkStatus();
 }
 
-absl::Status Machine::ServeStartProtected(const StartProtected&) {
-  return absl::UnimplementedError("secure mode");
+std::optional<Machine::ProtectionInput> Machine::CopyProtectionInput() {
+  std::lock_guard lock(ipl_mutex_);
+  const IplParameters* const parameters = ipl_blocks_.protected_parameters();
+  if (parameters == nullptr) return std::nullopt;
+  ProtectionInput input{Bytes(parameters->header_size), parameters->components};
+  if (!memory_.CopyOut(GuestAddress(parameters->header_address), absl::MakeSpan(input.header)))
+    return std::nullopt;
+  return input;
+}
+
+absl::Status Machine::ServeStartProtected(const StartProtected& request) {
+  LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
+  requests_.DropGuestRequests();
+  LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
+  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu, CpuReset::kNormal, CpuReset::kClear));
+  VcpuThread& caller = *cpus_.Find(request.cpu);
+  ProtectOutcome outcome{false, static_cast<std::uint64_t>(IplCode::kInvalidForProtection)};
+  if (const std::optional<ProtectionInput> input = CopyProtectionInput(); input && protection_) {
+    LETHE_ASSIGN_OR_RETURN(outcome,
+                           protection_->Protect(caller.vcpu(), input->header, input->components));
+  }
+  if (outcome.is_protected) {
+    platform_.operands = &secure_operands_;
+  } else {
+    caller.vcpu().registers().gprs[request.result_register] = outcome.guest_code;
+  }
+  return caller.SetActivity(Activity::kOperating);
 }
 
 std::size_t Machine::ConsoleInput(absl::string_view bytes) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -13,12 +14,13 @@
 #include "accel/kvm-s390/vm.h"
 #include "base/log.h"
 #include "pv/event_sink.h"
+#include "pv/ipl_parameter_block.h"
+#include "pv/protection.h"
 #include "vmm/console.h"
 #include "vmm/cpu_set.h"
 #include "vmm/guest_console.h"
 #include "vmm/guest_memory.h"
 #include "vmm/instruction.h"
-#include "vmm/ipl_parameters.h"
 #include "vmm/machine_config.h"
 #include "vmm/machine_request.h"
 #include "vmm/operand_access.h"
@@ -56,12 +58,19 @@ class Machine {
   bool RequestPowerDown();
 
  private:
+  // What a guest says about the image that it wants to become.
+  struct ProtectionInput {
+    Bytes header;
+    std::vector<ImageComponent> components;
+  };
+
   Machine(const MachineConfig& config, const Surroundings& surroundings, kvm::System system,
           GuestMemory memory, kvm::Vm vm, kvm::Flic flic, std::unique_ptr<Console> console);
 
   // Creation, in this order.
   static absl::Status EnableCapabilities(const kvm::System& system, const kvm::Vm& vm);
   absl::Status AddCpus();
+  void PrepareProtection();
 
   // The owner's work.
   absl::Status Load(unsigned cpu);
@@ -70,6 +79,7 @@ class Machine {
   absl::Status ServeRestartInPlace(const RestartInPlace& request);
   absl::Status ServeStartProtected(const StartProtected& request);
   void LetCpusGo();
+  std::optional<ProtectionInput> CopyProtectionInput();
 
   std::size_t ConsoleInput(absl::string_view bytes);
   void ConsoleOutput(absl::string_view text);
@@ -93,11 +103,13 @@ class Machine {
   QuiesceSignal quiesce_;
   SclpEventFacility event_facility_;
   Sclp sclp_;
-  IplParameters ipl_parameters_;
+  IplParameterBlocks ipl_blocks_;
+  std::mutex ipl_mutex_;
   StorageOperands storage_operands_;
   SecureOperands secure_operands_;
   Platform platform_;
   CpuSet cpus_;
+  std::optional<Protection> protection_;  // if the host can run protected guests
 };
 
 }  // namespace lethe::vmm

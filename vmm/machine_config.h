@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "pv/destroy_policy.h"
 #include "vmm/guest_memory.h"
 
 namespace lethe::vmm {
@@ -24,12 +25,6 @@ struct ConsoleConfig {
   std::string path;  // kFile: output goes there, there is no input
 };
 
-enum class DestroyPolicy {
-  kAuto,  // lazily when the host can and it pays
-  kLazy,  // lazily whenever the host can
-  kSync,  // in the foreground
-};
-
 // All that describes a machine. Filled by the command line or a client, checked by Validate()
 // before any resource is opened.
 struct MachineConfig {
@@ -40,7 +35,7 @@ struct MachineConfig {
   unsigned cpus = 1;
   BootConfig boot;
   ConsoleConfig console;
-  DestroyPolicy destroy = DestroyPolicy::kAuto;
+  DestroyMode destroy = DestroyMode::kAuto;  // of protected guests
 };
 
 inline constexpr unsigned kMaximumCpus = 248;  // the slots of an extended system control area
