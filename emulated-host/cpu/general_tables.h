@@ -15,6 +15,7 @@ absl::Span<const Instruction> BranchInstructions();
 absl::Span<const Instruction> CompareInstructions();
 absl::Span<const Instruction> ConvertInstructions();
 absl::Span<const Instruction> LoadInstructions();
+absl::Span<const Instruction> LockedOperationInstructions();
 absl::Span<const Instruction> LogicalInstructions();
 absl::Span<const Instruction> LongMoveInstructions();
 absl::Span<const Instruction> ShiftInstructions();

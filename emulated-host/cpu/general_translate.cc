@@ -24,14 +24,13 @@ constexpr U8 kMoreToDo = 3;
 class ByteTable {
  public:
   ByteTable(Cpu& cpu, LogicalAddress at) : cpu_(cpu), at_(at) {
-    if (at.address % kPageBytes <= kPageBytes - 256) bytes_ = cpu.FetchSpan(at, 256).data();
+    if (at.address % kPageSize <= kPageSize - 256) bytes_ = cpu.FetchSpan(at, 256).data();
   }
   U8 operator[](U8 argument) const {
     return bytes_ != nullptr ? bytes_[argument] : cpu_.Load<U8>(Advance(cpu_, at_, argument));
   }
 
  private:
-  static constexpr std::size_t kPageBytes = 4096;
   Cpu& cpu_;
   const LogicalAddress at_;
   const U8* bytes_ = nullptr;
