@@ -72,11 +72,10 @@ void AddRun(CLI::App& app, RunOptions& run) {
   AddParsed(*command, "-m,--memory", run.memory, ParseMemorySize, "Guest memory (1G)")
       ->type_name("SIZE");
   command->add_option("-c,--cpus", run.cpus, "Guest CPUs (1)")->type_name("COUNT");
-  AddChoice<DestroyChoice>(*command, "--destroy", run.destroy,
-                           {{"auto", DestroyChoice::kAuto},
-                            {"lazy", DestroyChoice::kLazy},
-                            {"sync", DestroyChoice::kSync}},
-                           "How a protected guest's memory is destroyed when it reboots (auto)");
+  AddChoice<DestroyMode>(
+      *command, "--destroy", run.destroy,
+      {{"auto", DestroyMode::kAuto}, {"lazy", DestroyMode::kLazy}, {"sync", DestroyMode::kSync}},
+      "How a protected guest's memory is destroyed when it reboots (auto)");
   command
       ->add_option("--console", run.console,
                    "Where the guest's console is: stdio (Ctrl-A x ends the guest), none, "

@@ -10,13 +10,12 @@
 
 #include "base/log.h"
 #include "cli/exit_status.h"
+#include "pv/destroy_policy.h"
 
 namespace lethe {
 
 // Which host runs the guest.
 enum class Accelerator { kAuto, kKvm, kEmulated };
-
-enum class DestroyChoice { kAuto, kLazy, kSync };
 
 struct HostOptions {
   Accelerator accelerator = Accelerator::kAuto;
@@ -32,7 +31,7 @@ struct RunOptions {
   std::string initrd;
   std::string append;
   std::string image;
-  DestroyChoice destroy = DestroyChoice::kAuto;
+  DestroyMode destroy = DestroyMode::kAuto;
   std::string console = "stdio";  // stdio, none, file:PATH
   std::string events;             // file of JSON lines; empty: none
   LogLevel log_level = LogLevel::kInfo;

@@ -17,7 +17,7 @@ TEST(CommandLineTest, ReadsAWholeRun) {
   EXPECT_EQ(run.image, "guest.pv");
   EXPECT_EQ(run.memory, std::uint64_t{4} << 30);
   EXPECT_EQ(run.cpus, 2);
-  EXPECT_EQ(run.destroy, DestroyChoice::kSync);
+  EXPECT_EQ(run.destroy, DestroyMode::kSync);
   EXPECT_EQ(run.host.accelerator, Accelerator::kEmulated);
   EXPECT_EQ(run.host.uvc_cost.count(), 1000);
   EXPECT_EQ(run.events, "e.json");

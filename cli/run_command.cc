@@ -1,0 +1,85 @@
+#include <csignal>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "cli/commands.h"
+#include "cli/event_log.h"
+#include "cli/guest_host.h"
+#include "cli/termination.h"
+#include "cli/uvc_meter.h"
+#include "vmm/machine.h"
+
+namespace lethe {
+namespace {
+
+vmm::ConsoleConfig ConsoleOf(absl::string_view text) {
+  vmm::ConsoleConfig console;
+  if (text == "none") {
+    console.kind = vmm::ConsoleConfig::Kind::kNone;
+  } else if (absl::ConsumePrefix(&text, "file:")) {
+    console.kind = vmm::ConsoleConfig::Kind::kFile;
+    console.path = std::string(text);
+  }
+  return console;
+}
+
+vmm::MachineConfig ConfigOf(const RunOptions& options, const GuestHost& host) {
+  vmm::MachineConfig config;
+  config.memory_size = options.memory;
+  // The emulated host needs memory that it can map a second time.
+  config.memory_backing =
+      host.emulated() ? vmm::MemoryBacking::kShared : vmm::MemoryBacking::kPrivate;
+  config.cpus = static_cast<unsigned>(options.cpus);
+  config.boot.kernel = options.kernel;
+  config.boot.protected_image = options.image;
+  config.boot.initrd = options.initrd;
+  config.boot.command_line = options.append;
+  config.console = ConsoleOf(options.console);
+  config.destroy = options.destroy;
+  return config;
+}
+
+ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
+  if (outcome.kind != vmm::Outcome::Kind::kCrashed) return ExitStatus::kPoweredOff;
+  log.Error(absl::StrFormat("guest crashed: %s on CPU %d, PSW %016x %016x", outcome.reason,
+                            outcome.cpu, outcome.psw.mask, outcome.psw.address));
+  return ExitStatus::kGuestCrashed;
+}
+
+// Asks the guest first; a second signal, or a guest that does not listen, ends it at once.
+void OnSignal(vmm::Machine& machine, const Log& log, int count) {
+  if (count == 1 && machine.RequestPowerDown()) {
+    log.Info("asked the guest to shut down; a second signal ends it at once");
+  } else {
+    machine.End();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
+  std::signal(SIGPIPE, SIG_IGN);
+  LETHE_ASSIGN_OR_RETURN(auto events, EventLog::Open(log, options.events));
+  events->Report({.name = "process-start"});
+  LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
+  LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
+
+  std::optional<UvcMeter> meter;
+  if (const emulated::UvcCounters* calls = host->ultravisor_calls()) meter.emplace(*calls, *events);
+  EventSink& sink = meter ? static_cast<EventSink&>(*meter) : *events;
+
+  LETHE_ASSIGN_OR_RETURN(
+      auto machine, vmm::Machine::Create(ConfigOf(options, *host), {host->kernel(), log, sink}));
+  termination->Watch([&](int count) { OnSignal(*machine, log, count); });
+  const absl::StatusOr<vmm::Outcome> outcome = machine->Run();
+  termination->Stop();
+  machine.reset();
+  events->Report({.name = "exit"});
+  if (!outcome.ok()) return outcome.status();
+  return Tell(*outcome, log);
+}
+
+}  // namespace lethe
