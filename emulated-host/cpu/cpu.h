@@ -106,7 +106,8 @@ class Cpu {
   std::uint64_t Tod() const;  // the TOD clock that the program sees
 
   // Interruption actions, to be called in OnAttention or outside of Run(): store the parameters in
-  // the prefix area, swap PSWs, purge what must be purged. No check of masks.
+  // the prefix area, swap PSWs, purge what must be purged. No check of masks. The current PSW
+  // becomes the old one as it is: whoever presents a program interruption has set its address.
   void PresentProgram(const ProgramInterruption& interruption, std::uint8_t instruction_length);
   void PresentExternal(std::uint16_t code, std::uint16_t cpu_address, std::uint32_t parameter,
                        std::uint64_t parameter64);
@@ -128,8 +129,8 @@ class Cpu {
   ProgramInterruption WriteLogical(LogicalAddress to, absl::Span<const std::uint8_t> from);
   bool ReadReal(std::uint64_t real, absl::Span<std::uint8_t> to);  // false: addressing
   bool WriteReal(std::uint64_t real, absl::Span<const std::uint8_t> from);
-  // Store status at 512 bytes of absolute storage from `absolute` on (0: SIGP stop and store
-  // status, the save area's own addresses). False: addressing, or the page is not accessible.
+  // Stores the status in the layout of the machine-check save area (fixed real locations 4608 and
+  // up) into 512 bytes of one page. False: addressing.
   bool StoreStatus(std::uint64_t absolute);
 
   // Resets, on this CPU's registers only (Principles of Operation, "Resets").
@@ -273,14 +274,19 @@ class Cpu {
 
   // --- for the rest of this folder: dispatch, execute, code cache ------------------------------
   void SetCurrent(const Op* op) { current_ = op; }
-  const Op* LeaveBlock(std::uint64_t address);            // continue at `address`, slowly
-  const Op* Execute(const Op& op, std::uint64_t target);  // EX, EXRL: `target` wrapped
+  std::uint64_t code_base() const { return code_base_; }
+  const Op* LeaveBlock(std::uint64_t address) {  // continue at `address`, slowly
+    next_address_ = address;
+    return nullptr;
+  }
+  const Op* LinkBranch(const Op& op);
+  const Op* Redecode(const Op& op);
+  const Op* UnknownOperation(const Op& op);
+  // EX, EXRL: the instruction at `target` with `modifier` ORed into its second byte.
+  const Op* Execute(const Op& op, std::uint64_t target, std::uint8_t modifier);
   const Op* EndExecuted();
   const Op* CrossPage(const Op& op);
-  const Op* Redecode(const Op& op);
   const Op* SupervisorCall(const Op& op);
-  const Op* UnknownOperation(const Op& op);
-  std::uint64_t code_base() const { return code_base_; }
 
  private:
   friend class CpuGroup;
@@ -290,6 +296,7 @@ class Cpu {
   static constexpr std::uint32_t kGroupRequest = 2;    // CpuGroup has something for us
   static constexpr std::uint32_t kTimerAttention = 4;  // a timer came due
   static constexpr std::uint32_t kResync = 8;          // fetch instructions anew
+  static constexpr std::uint32_t kCodeWork = 16;       // deferred_stores_, pages_to_drop_
 
   struct JumpEntry {
     std::uint64_t address = 1;  // odd: empty
@@ -301,6 +308,9 @@ class Cpu {
     return (address >> 1 ^ address >> 13) % kJumpEntries;
   }
 
+  struct CodePageEntry;
+  static constexpr std::size_t kCodePageEntries = 256;
+
   // An instruction that EX, EXRL or a page crossing executes outside of its page.
   struct ExecutedOp {
     std::uint64_t text = 0;  // instruction bytes, left-aligned
@@ -308,68 +318,99 @@ class Cpu {
   };
   static constexpr std::size_t kExecutedOps = 64;
 
+  struct StoredRange {
+    std::uint64_t absolute;
+    std::size_t length;
+  };
+
+  // Guest execution on this thread for a scope, unless it is on already.
+  class Inside;
+
   // Run loop (cpu.cc).
+  void EnterGuest();
+  void LeaveGuest();
+  void RunBlocks();
   const Op* Enter();
-  void RunUntilLeave();
   void Poll();
-  void CatchInterruption(ProgramInterruption interruption);
+  void AskHost();
+  void FinishCodeWork();
+  bool PswAllowsInstructions();
+  void CatchInterruption(const ProgramInterruption& interruption);
+  void ExportPsw();  // registers_.psw <- condition code, next_address_
+  void ImportPsw();  // and back
+  void AfterPswChange(std::uint64_t old_mask);
+  void InterruptionsMayBeEnabled();
   void Leave(Exit::Reason reason) {
     exit_.reason = reason;
     leaving_ = true;
   }
-  void CheckPsw();
+  void RaiseAttention(std::uint32_t bits) { attention_.fetch_or(bits, std::memory_order_release); }
+  std::uint64_t TextOf(const Op& op) const;
+
+  // EXECUTE and page crossing (execute.cc).
   const Op* RunExecuted(std::uint64_t text, std::uint64_t target, std::uint64_t address,
                         std::uint8_t length);
-  std::uint64_t FetchInstruction(std::uint64_t address, int* length);
-  std::uint8_t LengthAt(std::uint64_t address);
-  void LinkBranch(const Op& op, std::uint64_t target, const Op* to);
+  std::uint64_t FetchInstruction(std::uint64_t address);
 
   // Interruptions (interruption.cc).
-  void SwapPsw(std::uint64_t old_psw, std::uint64_t new_psw);
-  PageFrame PrefixArea(std::uint64_t offset);
+  std::uint8_t* PrefixArea(std::uint64_t offset, std::size_t length);
+  template <typename Action>
+  void Present(Action action);
   template <typename T>
   void StoreLowcore(std::uint64_t offset, T value);
-  template <typename T>
-  T LoadLowcore(std::uint64_t offset);
-  void StoreInterruption(std::uint64_t old_psw, std::uint64_t new_psw);
-  void InterruptionsMayBeEnabled();
+  void SwapPsw(std::uint64_t old_psw, std::uint64_t new_psw);
+  void StoreStatusAt(std::uint8_t* area);
 
   // Timers (cpu_timers.cc).
+  void TimerDue();  // any thread
   void UpdateTimers();
   bool ClockComparatorPending() const;
   bool CpuTimerPending() const;
+  bool TimerInterruptionPending() const;
+  void StartCpuTimer();
+  void StopCpuTimer();
 
   // Storage (cpu_storage.cc).
   struct Target {
     std::uint8_t* bytes = nullptr;  // of the addressed byte
-    std::uint64_t absolute = 0;
-    bool watched = false;  // a store must be told to the code cache
+    std::uint64_t absolute = 0;     // of it; stores only
+    bool watched = false;           // a store must be told to the code cache
+  };
+  struct Operand {
+    AddressContext* context;
+    AddressSpace space;
+    bool fetch_only;
   };
   AddressContext& ContextFor(std::uint64_t asce, std::uint8_t key);
-  AddressContext& DataContext(LogicalAddress at, AddressSpace* space);
-  AddressContext& ContextOf(AccessMode mode, int access_register);
+  Operand OperandOf(LogicalAddress at);
+  Operand OperandOf(LogicalAddress at, AccessMode mode);
   AddressSpace CodeSpace() const;
   void UpdateContexts();
   void ClearTranslations();
-  Target Resolve(AddressContext& context, LogicalAddress at, AddressSpace space, Access access,
-                 std::size_t length);
-  Target Fill(AddressContext& context, LogicalAddress at, AddressSpace space, Access access,
-              std::size_t length);
-  bool LowAddressProtects(const AddressContext& context, std::uint64_t address,
-                          std::size_t length) const;
-  [[noreturn]] void ThrowProtection(std::uint64_t address, AddressSpace space, int access_register,
-                                    std::uint64_t bits);
+  void WatchStores(std::uint64_t absolute_page);
+  void ForgetCode(std::uint64_t absolute_page);
+  Target Resolve(const Operand& operand, LogicalAddress at, Access access);
+  Target Fill(const Operand& operand, LogicalAddress at, Access access);
+  bool LowAddressProtectionOn(std::uint64_t asce) const;
+  bool LowAddressProtects(std::uint64_t asce, std::uint64_t address) const;
+  bool KeyForbids(std::uint8_t access_key, std::uint8_t storage_key, std::uint64_t asce,
+                  std::uint64_t address, bool store) const;
+  [[noreturn]] void ThrowProtection(LogicalAddress at, AddressSpace space, std::uint64_t bits);
   // Nothing whose address a handler would have to keep: that would cost the tail call.
   std::uint64_t LoadSlow(LogicalAddress from, std::size_t length);
   Uint128 LoadSlow16(LogicalAddress from);
   void StoreSlow(LogicalAddress to, std::uint64_t value, std::size_t length);
   void StoreSlow16(LogicalAddress to, Uint128 value);
   std::uint8_t* InterlockedSlow(LogicalAddress at, std::size_t length);
-  PageFrame Admitted(std::uint64_t absolute);
-  void BeforeStore(const Target& target, std::size_t length);
-  void CodeStored(std::uint64_t absolute, std::size_t length);
-  PageFrame FrameOfCode(std::uint64_t address, std::uint64_t* absolute);
+  std::uint8_t* SpanOf(const Operand& operand, LogicalAddress at, Access access,
+                       std::size_t length);
+  void ResolveOwnership(std::uint64_t absolute, PageState state);
+  // Stored (`done`), or about to be stored until the end of the instruction.
+  void CodeStored(std::uint64_t absolute, std::size_t length, bool done = true);
   std::uint64_t RealTarget(std::uint64_t real, std::size_t length, Access access, PageFrame* frame);
+  // An entry of a translation table; false: addressing exception.
+  template <typename T>
+  bool ReadTable(std::uint64_t absolute, T* entry);
 
   // Everything the fast paths touch comes first.
   Registers registers_;
@@ -389,21 +430,31 @@ class Cpu {
   GuestStorage& storage_;
   CpuGroup& group_;
   CpuHost& host_;
+  std::unique_ptr<InstructionSet> instructions_;
   std::unique_ptr<CodeCache> code_;
+  std::unique_ptr<std::array<CodePageEntry, kCodePageEntries>> code_pages_;
   ConfigurationId configuration_ = kNoConfiguration;
 
   std::uint64_t next_address_ = 0;  // where Enter() goes on
   Exit exit_;
   bool leaving_ = false;
-  bool loading_program_psw_ = false;  // the PSW came from program-new; for kProgramLoop
+  bool inside_ = false;           // guest execution is on
+  bool running_ = false;          // inside of Run()
+  bool presenting_ = false;       // an interruption is being stored: no instruction to restart
+  bool program_new_psw_ = false;  // the PSW was loaded by a program interruption just now
 
   std::vector<std::unique_ptr<AddressContext>> contexts_;
-  std::unique_ptr<AddressContext> blank_;
+  std::unique_ptr<AddressContext> blank_;  // always empty
   AddressContext* code_context_ = nullptr;
   AddressContext* data_context_ = nullptr;  // nullptr: depends on the operand
+  AddressSpace data_space_ = AddressSpace::kPrimary;
   std::uint32_t next_context_id_ = 1;
   std::uint64_t context_clock_ = 0;
   std::uint64_t purges_ = 0;  // how often translations were cleared
+
+  // Stores that other CPUs hear of when the instruction is done, and pages to be unwatched then.
+  std::vector<StoredRange> deferred_stores_;
+  std::vector<std::uint64_t> pages_to_drop_;
 
   // The executed instruction's own address, that of its text, and its length.
   std::uint64_t executed_address_ = 0;
@@ -412,9 +463,8 @@ class Cpu {
   std::uint8_t executed_length_ = 0;
   std::unique_ptr<std::array<ExecutedOp, kExecutedOps>> executed_;
 
-  // CPU timer: `cpu_timer_` is its value when it stands still, otherwise the TOD time (of the host
-  // clock, without epoch) at which it reaches zero.
-  std::atomic<std::int64_t> cpu_timer_{0};
+  // CPU timer: its value while it stands still, otherwise the host's TOD time at which it is zero.
+  std::atomic<std::uint64_t> cpu_timer_{0};
   std::atomic<bool> cpu_timer_runs_{false};
   std::atomic<bool> interruption_pending_{false};
   std::atomic<bool> timer_due_{false};

@@ -169,10 +169,10 @@ inline const Op* Cpu::BranchTo(std::uint64_t address) {
 }
 
 inline const Op* Cpu::BranchRelative(const Op& op) {
-  if (op.link != 0) [[likely]] {
+  if ((op.link & 1) == 0) [[likely]] {
     return reinterpret_cast<const Op*>(reinterpret_cast<const char*>(&op) + op.link);
   }
-  return BranchTo(RelativeAddress(op));
+  return LinkBranch(op);
 }
 
 }  // namespace lethe::emulated

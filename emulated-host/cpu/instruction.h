@@ -28,9 +28,9 @@ using Handler = const Op* (*)(Cpu&, const Op*);
 //   r3, i2              RIE_f  r1 r2, r3 = I3, x2 = I4, i5 = I5 RIE_g           r1, r3 = M3, i2 RIS
 //   r1, r3 = M3, d2(b2) = D4(B4), i2 = I2 (sign-extended) RRS             r1 r2, r3 = M3, d2(b2) =
 //   D4(B4) RS_a RSY_a      r1 r3 d2(b2)           RS_b RSY_b  r1, r3 = M3, d2(b2) RSI r1 r3, i2
-//   (relative)   RSL    x2 = L1, d1(b1) (also r3 = its low half) RX_a RXY_a RXE  r1 d2(x2,b2); RXE
+//   (relative)   RSL    x2 = L1 (4 bits), d1(b1) RX_a RXY_a RXE  r1 d2(x2,b2); RXE
 //   r3 = M3        RX_b RXY_b  r1 = M1 d2(x2,b2) RXF             r1 r3 d2(x2,b2) S d2(b2) SI SIY
-//   d1(b1), i2 = I2 (8 bits, zero-extended) SIL             d1(b1), i2             I      i2 (8
+//   d1(b1), i2 = I2 (8 bits, sign-extended) SIL             d1(b1), i2             I      i2 (8
 //   bits, zero-extended) IE              r1 = I1, r2 = I2       E      nothing SS_a            x2 =
 //   L, d1(b1) d2(b2)  SS_b   x2 = L1, r3 = L2, d1(b1) d2(b2) SS_c            x2 = L1, r3 = I3,
 //   d1(b1) d2(b2) SS_d            r1, r3, d1(b1) d2(b2)  SS_e   r1, r3, d2(b2) and d1(b1) = D4(B4)
@@ -53,12 +53,12 @@ struct Op {
   std::uint8_t b2 = 0;
   std::uint8_t i5 = 0;             // with an index register: its number again (x2 may be a length)
   std::uint8_t length = 0;         // 2, 4 or 6
-  std::uint16_t offset : 12 = 0;   // of the instruction inside its page
+  std::uint16_t offset : 13 = 0;   // of the instruction inside its page
   std::uint16_t executed : 1 = 0;  // target of EXECUTE, or an instruction across two pages
   std::uint16_t opcode = 0;        // as in the table, for intercepts and diagnosis
-  // Distance to the op that a relative branch inside the page leads to, in bytes; 0: not known.
+  // Distance to the op that a relative branch inside the page leads to, in bytes; odd: none known.
   // Belongs to the run loop.
-  mutable std::int32_t link = 0;
+  mutable std::int32_t link = 1;
 };
 static_assert(sizeof(Op) == 40);
 

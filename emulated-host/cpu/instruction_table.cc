@@ -1,0 +1,12 @@
+#include "emulated-host/cpu/chapters.h"
+#include "emulated-host/cpu/instruction_set.h"
+
+namespace lethe::emulated {
+
+std::vector<absl::Span<const Instruction>> AllChapters() {
+  return {
+      ExecuteInstructions(),
+  };
+}
+
+}  // namespace lethe::emulated

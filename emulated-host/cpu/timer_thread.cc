@@ -1,0 +1,65 @@
+#include "emulated-host/cpu/timer_thread.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/time.h"
+
+namespace lethe::emulated {
+
+TimerThread::TimerThread(const TodClock& clock, std::function<void(std::uintptr_t)> due)
+    : clock_(clock), due_(std::move(due)) {}
+
+TimerThread::~TimerThread() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_ = true;
+    changed_.Signal();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void TimerThread::Set(std::uintptr_t id, std::uint64_t deadline) {
+  absl::MutexLock lock(&mutex_);
+  if (deadline == kNever) {
+    deadlines_.erase(id);
+    return;
+  }
+  deadlines_[id] = deadline;
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { Run(); });
+  } else if (deadline < sleeping_until_) {
+    changed_.Signal();
+  }
+}
+
+std::uint64_t TimerThread::Nearest() const {
+  std::uint64_t nearest = kNever;
+  for (const auto& [id, deadline] : deadlines_) nearest = std::min(nearest, deadline);
+  return nearest;
+}
+
+void TimerThread::Run() {
+  absl::MutexLock lock(&mutex_);
+  while (!stop_) {
+    const std::uint64_t now = clock_.HostTime();
+    for (auto timer = deadlines_.begin(); timer != deadlines_.end();) {
+      const auto current = timer++;
+      if (current->second > now) continue;
+      const std::uintptr_t id = current->first;
+      deadlines_.erase(current);
+      due_(id);
+    }
+    sleeping_until_ = Nearest();
+    if (sleeping_until_ == kNever) {
+      changed_.Wait(&mutex_);
+    } else if (sleeping_until_ > now) {
+      // A microsecond is 4096 units; rounded up, so that the deadline has passed on waking.
+      changed_.WaitWithTimeout(&mutex_,
+                               absl::Nanoseconds((sleeping_until_ - now) / 512 * 125 + 1000));
+    }
+    sleeping_until_ = 0;
+  }
+}
+
+}  // namespace lethe::emulated
