@@ -5,7 +5,8 @@ namespace lethe::emulated {
 
 std::vector<absl::Span<const Instruction>> AllChapters() {
   return {
-      ExecuteInstructions(),
+      GeneralInstructions(), ControlInstructions(), FloatInstructions(),
+      DecimalInstructions(), ExecuteInstructions(),
   };
 }
 
