@@ -238,7 +238,6 @@ void StoreEach(Cpu& cpu, const Op& op, LogicalAddress to, Get get) {
   const std::size_t count = RegisterCount(op);
   const std::size_t length = count * sizeof(T);
   std::array<U8, 16 * sizeof(T)> copy;
-  cpu.CheckAccess(to, length, Access::kStore);
   const absl::Span<U8> span = cpu.StoreSpan(to, length);
   const bool whole = span.size() == length;
   U8* const bytes = whole ? span.data() : copy.data();
