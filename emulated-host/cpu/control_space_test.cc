@@ -5,13 +5,13 @@
 #include <cstdint>
 
 #include "emulated-host/cpu/control_authority.h"
-#include "emulated-host/cpu/test_machine.h"
+#include "emulated-host/cpu/program_machine.h"
 
 namespace lethe::emulated {
 namespace {
 
 constexpr std::uint64_t kPage = 0x5000;  // leads elsewhere in each space
-constexpr std::uint64_t kSupervisor = TestMachine::kSupervisor;
+constexpr std::uint64_t kSupervisor = ProgramMachine::kSupervisor;
 constexpr std::uint64_t kDat = kSupervisor | Psw::kDat;
 constexpr std::uint64_t kDatProblem = kDat | Psw::kProblemState;
 constexpr std::uint64_t kPageInvalid = 0x400;
@@ -52,7 +52,7 @@ class ControlSpaceTest : public testing::Test {
     return machine_.Get<std::uint64_t>(space.page_table + 8 * number);
   }
 
-  TestMachine machine_;
+  ProgramMachine machine_;
   Cpu& cpu_ = machine_.cpu();
 };
 
@@ -135,7 +135,7 @@ TEST_F(ControlSpaceTest, InvalidatedPageIsGoneAtOnce) {
   EXPECT_EQ(machine_.Run("58401000 b2210023 58401000", kDat), ProgramCode::kPageTranslation);
   EXPECT_EQ(Page(kPrimary, kPage / kPageSize), kPrimary.frame | kPageInvalid);
   EXPECT_EQ(machine_.TranslationException() & kPageMask, kPage);
-  EXPECT_EQ(machine_.ProgramOldPsw().address, TestMachine::kProgram + 8);
+  EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram + 8);
 }
 
 TEST_F(ControlSpaceTest, InvalidateDatTableEntryTakesARange) {
@@ -224,7 +224,7 @@ TEST_F(ControlSpaceTest, EnteringHomeSpaceMayBeAnEvent) {
   cpu_.SetControl(13, kHome.segment_table | 0x40);
   EXPECT_EQ(machine_.Run("b2190300", kDat), ProgramCode::kSpaceSwitch);
   EXPECT_EQ(machine_.TranslationException(), 0x1234u);
-  EXPECT_EQ(machine_.ProgramOldPsw().address, TestMachine::kProgram + 4);
+  EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram + 4);
   EXPECT_EQ(machine_.ProgramOldPsw().mask & Psw::kAddressSpaceMask, std::uint64_t{3} << 46);
 }
 
@@ -390,7 +390,7 @@ TEST_F(MvcosTest, FaultNamesTheSpaceAndChangesNothing) {
   EXPECT_EQ(machine_.Run(kMvcos, kDat), ProgramCode::kPageTranslation);
   EXPECT_EQ(machine_.TranslationException() & kPageMask, 0x7000u);
   EXPECT_EQ(machine_.TranslationException() & 3, 2u);
-  EXPECT_EQ(machine_.ProgramOldPsw().address, TestMachine::kProgram);
+  EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram);
   EXPECT_EQ(machine_.Get<std::uint64_t>(0x7000 - 8), 0u);
 }
 
@@ -436,7 +436,7 @@ TEST_F(LinkageTest, BranchAndStackIsUndoneByProgramReturn) {
   EXPECT_EQ(cpu_.gr(4), 0x1'0000'0004u);
   EXPECT_EQ(cpu_.gr(0), 8u);
   EXPECT_EQ(cpu_.cr(15), kStack + 8);
-  EXPECT_EQ(machine_.EndPsw().address, TestMachine::kProgram + 6);
+  EXPECT_EQ(machine_.EndPsw().address, ProgramMachine::kProgram + 6);
 }
 
 TEST_F(LinkageTest, StackedStateIsExtractedAndModified) {
@@ -454,7 +454,7 @@ TEST_F(LinkageTest, StackedStateIsExtractedAndModified) {
   EXPECT_EQ(cpu_.Low(6), 0xaau);
   EXPECT_EQ(cpu_.Low(7), 0xbbu);
   EXPECT_EQ(cpu_.gr(8) & ~Psw::kConditionCodeMask, kDat);
-  EXPECT_EQ(cpu_.gr(9), TestMachine::kProgram + 4);
+  EXPECT_EQ(cpu_.gr(9), ProgramMachine::kProgram + 4);
   EXPECT_EQ(cpu_.cr(15), kStack + 8 + 296);
 }
 

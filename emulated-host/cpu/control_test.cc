@@ -5,20 +5,20 @@
 #include <cstdint>
 
 #include "emulated-host/cpu/control_authority.h"
-#include "emulated-host/cpu/test_machine.h"
+#include "emulated-host/cpu/program_machine.h"
 
 namespace lethe::emulated {
 namespace {
 
-constexpr std::uint64_t kData = TestMachine::kData;
-constexpr std::uint64_t kProblem = TestMachine::kProblem;
-constexpr std::uint64_t kSupervisor = TestMachine::kSupervisor;
+constexpr std::uint64_t kData = ProgramMachine::kData;
+constexpr std::uint64_t kProblem = ProgramMachine::kProblem;
+constexpr std::uint64_t kSupervisor = ProgramMachine::kSupervisor;
 
 class ControlTest : public testing::Test {
  protected:
   ControlTest() { cpu_.gr(1) = kData; }
 
-  TestMachine machine_;
+  ProgramMachine machine_;
   Cpu& cpu_ = machine_.cpu();
 };
 
@@ -265,7 +265,7 @@ TEST_F(ControlTest, StorageKeysAreSetInsertedAndReset) {
   EXPECT_EQ(machine_.Cc(), 3);
   EXPECT_EQ(machine_.Run("b22a0003"), ProgramCode::kNone);
   EXPECT_EQ(machine_.Cc(), 1);
-  cpu_.gr(3) = TestMachine::kSize;
+  cpu_.gr(3) = ProgramMachine::kSize;
   EXPECT_EQ(machine_.Run("b2290023"), ProgramCode::kAddressing);
 }
 
@@ -301,13 +301,13 @@ TEST_F(ControlTest, TestBlockClearsThePage) {
 }
 
 TEST_F(ControlTest, HostCompletesInterceptedInstructions) {
-  machine_.PutText(TestMachine::kProgram, "b2200023");
-  cpu_.SetPsw({kSupervisor, TestMachine::kProgram});
+  machine_.PutText(ProgramMachine::kProgram, "b2200023");
+  cpu_.SetPsw({kSupervisor, ProgramMachine::kProgram});
   const Exit exit = cpu_.Run();
   EXPECT_EQ(exit.reason, Exit::Reason::kInstruction);
   EXPECT_EQ(exit.ipa, 0xb220u);
   EXPECT_EQ(exit.ipb >> 16, 0x0023u);
-  EXPECT_EQ(cpu_.registers().psw.address, TestMachine::kProgram + 4);
+  EXPECT_EQ(cpu_.registers().psw.address, ProgramMachine::kProgram + 4);
 }
 
 TEST_F(ControlTest, UltravisorCallExistsForProtectedGuestsOnly) {
