@@ -1,0 +1,23 @@
+#ifndef LETHE_TESTS_DIFFERENTIAL_COMPARISON_H_
+#define LETHE_TESTS_DIFFERENTIAL_COMPARISON_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "tests/differential/record.h"
+#include "tests/differential/subject.h"
+
+namespace lethe::differential {
+
+// What differs, for people; empty if nothing does.
+std::string Differences(const SubjectResult& ours, const Result& theirs);
+
+// Where the oracle is known to deviate from the architecture: why; empty if it is not.
+absl::string_view KnownDeviation(const emulated::Instruction& instruction, const Case& request,
+                                 const SubjectResult& ours, const Result& theirs);
+
+std::string Describe(const Case& request);
+
+}  // namespace lethe::differential
+
+#endif  // LETHE_TESTS_DIFFERENTIAL_COMPARISON_H_

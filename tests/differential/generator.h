@@ -1,0 +1,77 @@
+#ifndef LETHE_TESTS_DIFFERENTIAL_GENERATOR_H_
+#define LETHE_TESTS_DIFFERENTIAL_GENERATOR_H_
+
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "emulated-host/cpu/instruction.h"
+#include "emulated-host/cpu/instruction_set.h"
+#include "tests/differential/encoding.h"
+#include "tests/differential/record.h"
+
+namespace lethe::differential {
+
+// Why the oracle can say nothing about an instruction; empty: it can.
+absl::string_view ReasonToSkip(const emulated::Instruction& instruction);
+
+// What a general register must hold so that the instruction does something sensible.
+enum class Role : std::uint8_t {
+  kAny,
+  kData,          // address in the window
+  kOther,         // address in the window, away from kData
+  kTable,         // aligned address in the window
+  kIndex,         // small
+  kLength,        // short enough for the window
+  kPaddedLength,  // the same in 24 bits, a padding byte on the left of it
+  kTaken,         // address where branches lead
+  kTarget,        // address of the stub's second instruction
+  kEndOfData,     // behind kData
+  kCharacter,     // one byte or two, nothing on the left
+  kFunction,      // 0, 1 or 2 in the rightmost byte, a small number on the left of it
+};
+
+// One instruction with its operand fields, in place.
+struct Sample {
+  const emulated::Instruction* instruction = nullptr;
+  Stub stub;
+  std::array<Role, 16> roles{};
+};
+
+// Deterministic: the same seed gives the same samples and cases.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : random_(seed) {}
+
+  // `number`: which stub it will be. Decides about all relative operands.
+  Sample MakeSample(const emulated::Instruction& instruction, std::uint32_t number);
+  Case MakeCase(const Sample& sample, std::uint32_t number);
+
+ private:
+  std::uint64_t Random() { return random_(); }
+  unsigned Below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
+  bool OneIn(unsigned n) { return Below(n) == 0; }
+  unsigned BaseRegister() { return 1 + Below(15); }
+  unsigned EvenRegister() { return 2 * Below(8); }
+
+  void ChooseStorage(const emulated::Instruction& instruction, Sample& sample, Fields& fields);
+  void ChooseRelative(const emulated::Instruction& instruction, std::uint32_t number,
+                      Fields& fields);
+  void ChooseSpecial(const emulated::Instruction& instruction, Sample& sample, Fields& fields);
+
+  std::uint64_t Value();
+  std::uint64_t ShortNumber();
+  std::uint64_t LongNumber();
+  std::uint64_t ExtendedLeft();
+  std::uint64_t RoleValue(Role role, std::uint32_t number);
+  void FillWindow(State& state);
+
+  std::mt19937_64 random_;
+};
+
+}  // namespace lethe::differential
+
+#endif  // LETHE_TESTS_DIFFERENTIAL_GENERATOR_H_

@@ -1,0 +1,83 @@
+#ifndef LETHE_TESTS_DIFFERENTIAL_RECORD_H_
+#define LETHE_TESTS_DIFFERENTIAL_RECORD_H_
+
+// What the harness and the oracle (an s390x program under user-mode emulation) say to each other.
+// The harness writes one Greeting, its stubs, then batches: a count and as many cases; the oracle
+// answers each batch with as many results. A count of 0 ends it.
+//
+// Both sides execute an instruction at the same address with the same operands in storage:
+//
+//   stub + 0                  the oracle loads all registers
+//   stub + kInstruction       the instruction under test
+//   behind it                 "fell through"
+//   stub + kTaken             "branched": where branch instructions lead
+//   stub + kTarget            a second instruction, for EXECUTE
+//   kWindowAddress            kWindowBytes of storage that the case sets and the result shows
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/big_endian.h"
+
+namespace lethe::differential {
+
+inline constexpr std::uint64_t kCodeAddress = 0x1000'0000;
+inline constexpr std::uint64_t kStubBytes = 128;
+inline constexpr std::uint64_t kInstruction = 12;
+inline constexpr std::uint64_t kTaken = 64;
+inline constexpr std::uint64_t kTarget = 96;
+inline constexpr std::uint32_t kMaxStubs = 32768;
+
+inline constexpr std::uint64_t kDataAddress = 0x2000'0000;
+inline constexpr std::uint64_t kDataBytes = 0x8'0000;
+inline constexpr std::uint64_t kWindowAddress = kDataAddress + 0x2'0000;
+inline constexpr std::uint64_t kWindowBytes = 1024;
+
+inline constexpr std::uint32_t kMaxBatch = 512;
+
+struct Greeting {
+  Be32 stubs;
+};
+
+struct Stub {
+  std::array<std::uint8_t, 8> instruction{};
+  std::array<std::uint8_t, 8> target{};
+};
+
+struct State {
+  std::array<Be64, 16> general;
+  std::array<Be64, 16> floating;
+  std::array<Be32, 16> access;  // 0 and 1 belong to the oracle's run-time library
+  Be32 floating_control;
+  Be32 condition;  // condition code and program mask, as SET PROGRAM MASK takes them
+  std::array<std::uint8_t, 8> unused{};
+  std::array<std::uint8_t, kWindowBytes> window;
+};
+static_assert(sizeof(State) == 336 + kWindowBytes && offsetof(State, floating) == 128 &&
+              offsetof(State, access) == 256 && offsetof(State, floating_control) == 320 &&
+              offsetof(State, condition) == 324);
+
+struct Case {
+  Be32 stub;
+  Be32 unused;
+  State state;
+};
+
+struct Outcome {
+  static constexpr std::uint32_t kFellThrough = 0;
+  static constexpr std::uint32_t kBranched = 1;
+  static constexpr std::uint32_t kTrapped = 2;
+};
+
+struct Result {
+  Be32 outcome;
+  Be32 signal;  // kTrapped: signal number and code
+  Be32 code;
+  Be32 unused;
+  State state;
+};
+
+}  // namespace lethe::differential
+
+#endif  // LETHE_TESTS_DIFFERENTIAL_RECORD_H_
