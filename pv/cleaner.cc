@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/check.h"
@@ -12,6 +13,9 @@ namespace {
 
 // What PERFORM leaves when a fatal signal stopped it.
 constexpr std::uint16_t kInterruptedReason = 42;
+
+// Long for a thread to enter the kernel, short for a reboot.
+constexpr auto kTakingUp = std::chrono::milliseconds(5);
 
 Event EndOf(const Stopwatch& stopwatch, const kvm::PvResult& result) {
   if (result.error == EINVAL && result.rc == 0) {
@@ -57,8 +61,12 @@ void Cleaner::Forget() {
 }
 
 bool Cleaner::WaitForRoom(std::chrono::nanoseconds bound) {
+  const auto deadline = std::chrono::steady_clock::now() + bound;
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, bound, [this] { return !waiting_; });
+  if (!changed_.wait_until(lock, deadline, [this] { return !waiting_; })) return false;
+  if (running_)
+    changed_.wait_until(lock, std::min(deadline, begun_ + kTakingUp), [this] { return !running_; });
+  return true;
 }
 
 bool Cleaner::WaitUntilIdle(std::chrono::nanoseconds bound) {
@@ -79,6 +87,7 @@ void Cleaner::Run() {
     if (stop_) return;
     waiting_ = false;
     running_ = true;
+    begun_ = std::chrono::steady_clock::now();
     lock.unlock();
     changed_.notify_all();
     Clean();

@@ -30,7 +30,9 @@ class Cleaner {
   void Forget();
 
   // Waits until nothing waits any more, so that PREPARE may be issued; false: `bound` is over.
-  // A PERFORM that runs is no obstacle.
+  // A PERFORM that runs is no obstacle. The kernel does not tell when PERFORM has taken the guest
+  // up, so a PERFORM that has only just begun gets a moment for it; should that not be enough,
+  // PREPARE fails and DISABLE cleans both guests.
   bool WaitForRoom(std::chrono::nanoseconds bound);
   // Waits until nothing waits or runs; false: `bound` is over.
   bool WaitUntilIdle(std::chrono::nanoseconds bound);
@@ -46,6 +48,7 @@ class Cleaner {
   std::condition_variable changed_;
   bool waiting_ = false;  // a guest was handed over and PERFORM has not begun
   bool running_ = false;
+  std::chrono::steady_clock::time_point begun_;  // when `running_` was set
   bool stop_ = false;
   std::thread thread_;  // last: everything above exists when it starts
 };

@@ -1,6 +1,7 @@
 #ifndef LETHE_PV_EVENT_RECORDER_H_
 #define LETHE_PV_EVENT_RECORDER_H_
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,9 +14,15 @@ namespace lethe {
 // Keeps events, for tests.
 class EventRecorder final : public EventSink {
  public:
+  // Called with each event, after it was kept.
+  std::function<void(const Event&)> on_event;
+
   void Report(const Event& event) override {
-    std::lock_guard lock(mutex_);
-    events_.push_back(event);
+    {
+      std::lock_guard lock(mutex_);
+      events_.push_back(event);
+    }
+    if (on_event) on_event(event);
   }
 
   std::vector<Event> Events() const {

@@ -42,11 +42,12 @@ absl::Status Protection::StopAll() {
 }
 
 kvm::PvResult Protection::CreateWithPatience() {
-  kvm::PvResult result = life_cycle_.Create();
-  if (result.ok() || cleaner_.idle()) return result;
   // Guests that are being cleaned may hold what this one needs: storage lent to the Ultravisor, or
   // one of its limited number of configurations.
-  if (cleaner_.WaitUntilIdle(options_.patience)) result = life_cycle_.Create();
+  const bool is_cleaning = !cleaner_.idle();
+  kvm::PvResult result = life_cycle_.Create();
+  if (!result.ok() && is_cleaning && cleaner_.WaitUntilIdle(options_.patience))
+    result = life_cycle_.Create();
   return result;
 }
 
