@@ -1,0 +1,47 @@
+#ifndef LETHE_EMULATED_HOST_KVM_EMULATED_KERNEL_H_
+#define LETHE_EMULATED_HOST_KVM_EMULATED_KERNEL_H_
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "accel/kvm-s390/kernel.h"
+#include "emulated-host/kvm/host.h"
+#include "emulated-host/kvm/kernel_file.h"
+#include "emulated-host/kvm/options.h"
+
+namespace lethe::emulated {
+
+// Linux KVM on an IBM Z host, in software: the character device and what it hands out, with the
+// results, error numbers, orders of checks and exits of Linux 6.12. What is not offered fails as on
+// a kernel that does not know it.
+//
+// All calls may come from any thread. Descriptors are real ones of this process (and may be polled
+// or compared as such), but only this object knows what they stand for: close them through Close().
+// A mapped run page keeps its CPU, and with it the machine, as in the kernel.
+class EmulatedKernel final : public kvm::Kernel {
+ public:
+  explicit EmulatedKernel(EmulatedKernelOptions options);
+  // Ends all machines that are left. No call may be under way.
+  ~EmulatedKernel() override;
+
+  int Open(const char* path, int flags) override;
+  int Ioctl(int fd, unsigned long request, std::uintptr_t argument) override;
+  std::intptr_t Map(int fd, std::size_t length) override;
+  int Unmap(void* address, std::size_t length) override;
+  int Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) override;
+  int Kick(int vcpu_fd, pthread_t thread) override;
+  int Close(int fd) override;
+
+  // Secure configurations that exist on account of this process.
+  int configurations() const { return host_->configurations(); }
+
+ private:
+  std::unique_ptr<Host> host_;
+  std::mutex mappings_mutex_;
+  std::map<void*, std::shared_ptr<KernelFile>> mappings_;
+};
+
+}  // namespace lethe::emulated
+
+#endif  // LETHE_EMULATED_HOST_KVM_EMULATED_KERNEL_H_

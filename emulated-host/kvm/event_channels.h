@@ -1,0 +1,39 @@
+#ifndef LETHE_EMULATED_HOST_KVM_EVENT_CHANNELS_H_
+#define LETHE_EMULATED_HOST_KVM_EVENT_CHANNELS_H_
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "accel/kvm-s390/abi.h"
+#include "base/unique_fd.h"
+
+namespace lethe::emulated {
+
+// Event descriptors that the guest signals by DIAGNOSE X'500' (KVM_IOEVENTFD of a virtio-ccw
+// machine): notification of a queue without leaving the kernel. Safe for concurrent use.
+class EventChannels {
+ public:
+  // KVM_IOEVENTFD: 0 or a negated errno value.
+  int Change(const abi::kvm_ioeventfd& change);
+
+  // Signals the descriptor for queue `datamatch` of the subchannel; its place in the table (a
+  // cookie for the guest), or nullopt if nobody listens.
+  std::optional<std::size_t> Signal(std::uint64_t subchannel, std::uint64_t datamatch);
+
+ private:
+  struct Channel {
+    abi::kvm_ioeventfd key{};
+    UniqueFd fd;
+  };
+  int Assign(const abi::kvm_ioeventfd& wanted);
+  int Deassign(const abi::kvm_ioeventfd& wanted);
+
+  std::mutex mutex_;
+  std::vector<Channel> channels_;
+};
+
+}  // namespace lethe::emulated
+
+#endif  // LETHE_EMULATED_HOST_KVM_EVENT_CHANNELS_H_

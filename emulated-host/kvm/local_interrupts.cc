@@ -1,0 +1,101 @@
+#include "emulated-host/kvm/local_interrupts.h"
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace lethe::emulated {
+
+using Kind = InterruptionKind;
+
+int LocalInterrupts::Inject(const abi::kvm_s390_irq& irq) {
+  const std::optional<Kind> kind = KindOf(irq);
+  LETHE_CHECK(kind.has_value());
+  const std::lock_guard lock(mutex_);
+  switch (*kind) {
+    case Kind::kExigentMachineCheck:
+    case Kind::kRepressibleMachineCheck:
+      InjectMachineCheck(irq);
+      break;
+    case Kind::kEmergencySignal:
+      emergency_sources_.insert(irq.u.emerg.code);
+      break;
+    case Kind::kExternalCall:
+    case Kind::kStop:
+      if (pending_ & SetOf(*kind)) return -EBUSY;
+      slot(*kind) = irq;
+      break;
+    default:
+      slot(*kind) = irq;
+      break;
+  }
+  Add(*kind);
+  return 0;
+}
+
+// Repressible conditions may be reported together with exigent ones, so the masks and the code are
+// combined; addresses and the logout area are those of the last check.
+void LocalInterrupts::InjectMachineCheck(const abi::kvm_s390_irq& irq) {
+  abi::kvm_s390_irq& merged = slot(Kind::kExigentMachineCheck);
+  const auto earlier = merged.u.mchk;
+  const bool any = (pending_ & kMachineCheckSet) != 0;
+  merged = irq;
+  if (!any) return;
+  merged.u.mchk.cr14 |= earlier.cr14;
+  merged.u.mchk.mcic |= earlier.mcic;
+  merged.u.mchk.ext_damage_code |= earlier.ext_damage_code;
+}
+
+std::uint64_t LocalInterrupts::machine_check_subclasses() const {
+  if ((pending() & kMachineCheckSet) == 0) return 0;
+  const std::lock_guard lock(mutex_);
+  if ((pending_ & kMachineCheckSet) == 0) return 0;
+  return slots_[static_cast<int>(Kind::kExigentMachineCheck)].u.mchk.cr14;
+}
+
+std::optional<abi::kvm_s390_irq> LocalInterrupts::Take(InterruptionKind kind) {
+  const std::lock_guard lock(mutex_);
+  if ((pending_ & SetOf(kind)) == 0) return std::nullopt;
+  if (kMachineCheckSet & SetOf(kind)) {
+    pending_ &= ~kMachineCheckSet;
+    return slot(Kind::kExigentMachineCheck);
+  }
+  if (kind != Kind::kEmergencySignal) {
+    pending_ &= ~SetOf(kind);
+    return slot(kind);
+  }
+  abi::kvm_s390_irq irq{};
+  irq.type = abi::KVM_S390_INT_EMERGENCY;
+  irq.u.emerg.code = *emergency_sources_.begin();
+  emergency_sources_.erase(emergency_sources_.begin());
+  if (emergency_sources_.empty()) pending_ &= ~SetOf(kind);
+  return irq;
+}
+
+void LocalInterrupts::Clear() {
+  const std::lock_guard lock(mutex_);
+  pending_ = 0;
+  emergency_sources_.clear();
+}
+
+std::vector<abi::kvm_s390_irq> LocalInterrupts::List() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<abi::kvm_s390_irq> list;
+  if (pending_ & kMachineCheckSet) {
+    list.push_back(slots_[static_cast<int>(Kind::kExigentMachineCheck)]);
+  }
+  for (int number = 0; number < kInterruptionKinds; ++number) {
+    const auto kind = static_cast<Kind>(number);
+    if ((pending_ & SetOf(kind) & ~kMachineCheckSet) == 0) continue;
+    if (kind != Kind::kEmergencySignal) list.push_back(slots_[number]);
+  }
+  for (const std::uint16_t source : emergency_sources_) {
+    abi::kvm_s390_irq irq{};
+    irq.type = abi::KVM_S390_INT_EMERGENCY;
+    irq.u.emerg.code = source;
+    list.push_back(irq);
+  }
+  return list;
+}
+
+}  // namespace lethe::emulated

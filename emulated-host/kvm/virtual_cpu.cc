@@ -1,0 +1,596 @@
+#include "emulated-host/kvm/virtual_cpu.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "emulated-host/kvm/descriptor_table.h"
+#include "emulated-host/kvm/intercepts.h"
+#include "emulated-host/kvm/sync_registers.h"
+#include "emulated-host/kvm/virtual_machine.h"
+
+namespace lethe::emulated {
+namespace {
+
+using Kind = InterruptionKind;
+
+constexpr std::uint64_t kAnyInterruption = Psw::kInputOutput | Psw::kExternal | Psw::kMachineCheck;
+constexpr int kConditionCodeShift = 44;
+
+// States of KVM_SET_MP_STATE as the Ultravisor numbers them.
+constexpr std::uint8_t kOperatingState = 1;
+constexpr std::uint8_t kStoppedState = 2;
+constexpr std::uint8_t kLoadState = 5;
+
+std::uint8_t ConditionCodeOf(std::uint64_t mask) {
+  return static_cast<std::uint8_t>((mask & Psw::kConditionCodeMask) >> kConditionCodeShift);
+}
+
+std::uint64_t WithConditionCode(std::uint64_t mask, std::uint8_t cc) {
+  return (mask & ~Psw::kConditionCodeMask) | std::uint64_t{cc} << kConditionCodeShift;
+}
+
+// A difference of two TOD clock values; 4096 units are a microsecond.
+std::chrono::nanoseconds Duration(std::uint64_t clock_units) {
+  return std::chrono::nanoseconds((clock_units >> 9) * 125);
+}
+
+}  // namespace
+
+VirtualCpu::VirtualCpu(VirtualMachine& machine, std::uint16_t address, const CpuModel& model)
+    : machine_(machine),
+      address_(address),
+      run_memory_(MakeMemoryDescriptor("kvm-vcpu", kPageSize)),
+      cpu_(model, address, machine.storage(), machine.group(), *this) {
+  if (!run_memory_) return;
+  void* page = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, run_memory_.get(), 0);
+  if (page == MAP_FAILED) return;
+  run_ = static_cast<abi::kvm_run*>(page);
+  run_->kvm_valid_regs = kSyncRegistersOffered;
+  cpu_.InitialReset();
+  cpu_.registers().breaking_event_address = 1;
+  StoreInitialRegisters(*run_, cpu_);
+}
+
+VirtualCpu::~VirtualCpu() {
+  if (run_ != nullptr) munmap(run_, kPageSize);
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+void VirtualCpu::Kick(pthread_t thread) {
+  const std::lock_guard lock(kick_mutex_);
+  if (!in_run_ || pthread_equal(runner_, thread) == 0) return;
+  kicked_ = true;
+  cpu_.RequestAttention();
+  wait_point_.Wake();
+}
+
+void VirtualCpu::Notify() {
+  cpu_.SetInterruptionPending(true);
+  cpu_.RequestAttention();
+  wait_point_.Wake();
+}
+
+int VirtualCpu::Run(std::uintptr_t argument) {
+  const std::lock_guard lock(mutex_);
+  if (argument != 0) return -EINVAL;
+  {
+    const std::lock_guard kick_lock(kick_mutex_);
+    runner_ = pthread_self();
+    in_run_ = true;
+    kicked_ = false;
+  }
+  const int result = RunLocked();
+  const std::lock_guard kick_lock(kick_mutex_);
+  in_run_ = false;
+  return result;
+}
+
+int VirtualCpu::RunLocked() {
+  // Whoever kicks has set immediate_exit before, so one of the two is seen.
+  if (__atomic_load_n(&run_->immediate_exit, __ATOMIC_SEQ_CST) != 0) return -EINTR;
+  if ((run_->kvm_valid_regs | run_->kvm_dirty_regs) & ~abi::KVM_SYNC_S390_VALID_FIELDS) {
+    return -EINVAL;
+  }
+  if (!machine_.settings().user_controls_cpu_state) {
+    Start();
+  } else if (stopped()) {
+    return -EINVAL;
+  }
+  LoadFromRunPage();
+  machine_.gate().Enter();
+  const int result = RunLoop();
+  machine_.gate().Leave();
+  StoreToRunPage();
+  return result;
+}
+
+int VirtualCpu::RunLoop() {
+  fault_error_ = 0;
+  bool leave = false;
+  int result = 0;
+  while (!leave) result = RunOnce(leave);
+  return result;
+}
+
+// One turn: until something happens that the kernel or the user has to look at.
+int VirtualCpu::RunOnce(bool& leave) {
+  if (ShouldLeave()) return LeaveForUser(leave);
+  if (local_.Has(Kind::kStop) && HandleStopRequest(leave)) return 0;
+  return secure_ ? ExecuteSecure(leave) : ExecuteOrdinary(leave);
+}
+
+bool VirtualCpu::ShouldLeave() {
+  return kicked_ || __atomic_load_n(&run_->immediate_exit, __ATOMIC_SEQ_CST) != 0;
+}
+
+int VirtualCpu::LeaveForUser(bool& leave) {
+  leave = true;
+  run_->exit_reason = abi::KVM_EXIT_INTR;
+  return -EINTR;
+}
+
+bool VirtualCpu::HandleStopRequest(bool& leave) {
+  // What is pending and enabled comes first, as long as the CPU can take it.
+  if (!secure_ || !secure_->answer_due()) Deliver();
+  const std::optional<abi::kvm_s390_irq> request = local_.Take(Kind::kStop);
+  if (!request) return false;
+  if (request->u.stop.flags & abi::KVM_S390_STOP_FLAG_STORE_STATUS) {
+    StoreStatus(abi::KVM_S390_STORE_STATUS_NOADDR);
+  }
+  if (machine_.settings().user_controls_cpu_state) {
+    // Stays pending until the user has stopped the CPU.
+    local_.Inject(*request);
+  } else {
+    Stop();
+  }
+  ReportIntercept(abi::ICPT_STOP, 0, 0);
+  leave = true;
+  return true;
+}
+
+int VirtualCpu::ExecuteOrdinary(bool& leave) {
+  Deliver();
+  running_ = true;
+  const Exit exit = cpu_.Run();
+  running_ = false;
+  return HandleExit(exit, leave);
+}
+
+int VirtualCpu::ExecuteSecure(bool& leave) {
+  if (const int error = TakeSecureAnswer(); error != 0) {
+    leave = true;
+    return error;
+  }
+  const SecureCpu::Next next = secure_->Enter(answer_);
+  answer_.program = ProgramCode::kNone;
+  if (next == SecureCpu::Next::kValidity) {
+    leave = true;
+    return -EINVAL;
+  }
+  if (next == SecureCpu::Next::kIntercept) {
+    const SecureIntercept& intercept = secure_->intercept();
+    answer_.general = intercept.general;
+    answer_.cc = ConditionCodeOf(secure_->VisiblePsw().mask);
+    const auto code = static_cast<std::uint8_t>(intercept.code);
+    const Disposition disposition =
+        HandleSecureIntercept(*this, intercept.code, intercept.ipa, intercept.ipb);
+    if (disposition.kind == Disposition::Kind::kForward) {
+      ReportIntercept(code, intercept.ipa, intercept.ipb);
+    }
+    return Finish(disposition, leave);
+  }
+  Deliver();
+  running_ = true;
+  const Exit exit = cpu_.Run();
+  running_ = false;
+  if (exit.reason == Exit::Reason::kInstruction) {
+    secure_->Take(exit);
+    return 0;
+  }
+  return HandleExit(exit, leave);
+}
+
+// A program interruption that the user injected as the result of an intercepted instruction. Others
+// than these two cannot be injected into a secure CPU.
+int VirtualCpu::TakeSecureAnswer() {
+  const std::optional<abi::kvm_s390_irq> program = local_.Take(Kind::kProgram);
+  if (!program) return 0;
+  const auto code = static_cast<ProgramCode>(program->u.pgm.code);
+  if (code != ProgramCode::kSpecification && code != ProgramCode::kOperand) return -EINVAL;
+  if (!secure_->answer_due()) return -EINVAL;
+  answer_.program = code;
+  return 0;
+}
+
+int VirtualCpu::HandleExit(const Exit& exit, bool& leave) {
+  switch (exit.reason) {
+    case Exit::Reason::kHost:
+      leave = fault_error_ != 0;
+      return fault_error_;
+    case Exit::Reason::kWait:
+      return Wait(leave);
+    case Exit::Reason::kInstruction: {
+      last_length_ = exit.length;
+      const Disposition disposition = HandleInstruction(*this, exit.ipa, exit.ipb);
+      if (disposition.kind == Disposition::Kind::kForward) {
+        ReportIntercept(abi::ICPT_INST, exit.ipa, exit.ipb);
+      }
+      return Finish(disposition, leave);
+    }
+    case Exit::Reason::kOperation: {
+      last_length_ = exit.length;
+      const Disposition disposition = HandleOperationException(exit);
+      if (disposition.kind == Disposition::Kind::kForward) {
+        ReportIntercept(abi::ICPT_OPEREXC, exit.ipa, exit.ipb);
+      }
+      return Finish(disposition, leave);
+    }
+    case Exit::Reason::kProgramLoop:
+      ReportIntercept(abi::ICPT_PROGI, 0, 0);
+      leave = true;
+      return 0;
+  }
+  return 0;
+}
+
+int VirtualCpu::Finish(const Disposition& disposition, bool& leave) {
+  leave = disposition.kind != Disposition::Kind::kResume;
+  return disposition.kind == Disposition::Kind::kFail ? disposition.error : 0;
+}
+
+Disposition VirtualCpu::HandleOperationException(const Exit& exit) {
+  if (exit.ipa == 0 && machine_.settings().user_instruction0) return Disposition::Forward();
+  return Interrupt(ProgramCode::kOperation);
+}
+
+void VirtualCpu::ReportIntercept(std::uint8_t code, std::uint16_t ipa, std::uint32_t ipb) {
+  run_->exit_reason = abi::KVM_EXIT_S390_SIEIC;
+  run_->s390_sieic.icptcode = code;
+  run_->s390_sieic.ipa = ipa;
+  run_->s390_sieic.ipb = ipb;
+}
+
+int VirtualCpu::Wait(bool& leave) {
+  for (;;) {
+    const WaitPoint::Ticket ticket = wait_point_.Prepare();
+    if (ShouldLeave() || local_.Has(Kind::kStop) || Deliverable()) return 0;
+    if ((cpu_.registers().psw.mask & kAnyInterruption) == 0) {
+      ReportIntercept(abi::ICPT_WAIT, 0, 0);
+      leave = true;
+      return 0;
+    }
+    const std::uint64_t deadline = cpu_.NextTimerDeadline();
+    std::optional<std::chrono::nanoseconds> limit;
+    if (deadline != ~std::uint64_t{0}) {
+      const std::uint64_t now = cpu_.Tod();
+      if (deadline <= now) return 0;
+      limit = Duration(deadline - now) + std::chrono::nanoseconds(1);
+    }
+    machine_.gate().Leave();
+    wait_point_.Sleep(ticket, limit);
+    machine_.gate().Enter();
+  }
+}
+
+// --- CpuHost -------------------------------------------------------------------------------------
+
+CpuHost::Verdict VirtualCpu::OnAttention(Cpu&) {
+  if (machine_.gate().closing()) {
+    machine_.gate().Leave();
+    machine_.gate().Enter();
+  }
+  Deliver();
+  return ShouldLeave() || local_.Has(Kind::kStop) ? Verdict::kLeave : Verdict::kContinue;
+}
+
+CpuHost::Verdict VirtualCpu::ResolveSecureFault(Cpu&, std::uint64_t absolute, SecureFault fault) {
+  if (ShouldLeave()) return Verdict::kLeave;
+  fault_error_ = machine_.protection().ResolveFault(*this, absolute, fault);
+  return fault_error_ == 0 ? Verdict::kContinue : Verdict::kLeave;
+}
+
+// --- interruptions -------------------------------------------------------------------------------
+
+bool VirtualCpu::Deliverable() {
+  FloatingInterrupts& floating = machine_.floating();
+  const InterruptionSet pending = local_.pending() | floating.pending();
+  return (pending & Admitted(MasksOf(cpu_.registers()), local_.machine_check_subclasses() |
+                                                            floating.machine_check_subclasses())) !=
+         0;
+}
+
+void VirtualCpu::Deliver() {
+  FloatingInterrupts& floating = machine_.floating();
+  for (;;) {
+    InterruptionSet set = local_.pending() | floating.pending();
+    cpu_.SetInterruptionPending(set != 0);
+    set &= Admitted(MasksOf(cpu_.registers()),
+                    local_.machine_check_subclasses() | floating.machine_check_subclasses());
+    set &= ~SetOf(Kind::kStop);
+    if (secure_) set &= ~SetOf(Kind::kProgram);
+    const auto kind = static_cast<Kind>(std::countr_zero(set));
+    if ((set == 0 || kind > Kind::kCpuTimer) && cpu_.PresentTimers()) continue;
+    if (set == 0) break;
+    std::optional<abi::kvm_s390_irq> irq = local_.Take(kind);
+    if (!irq) irq = floating.Take(kind);
+    // Another CPU may have been faster.
+    if (irq) Present(*irq, kind);
+  }
+  // An injection after the first look has raised the hint again.
+  const bool pending = (local_.pending() | floating.pending()) != 0;
+  if (pending) cpu_.SetInterruptionPending(true);
+}
+
+void VirtualCpu::Present(const abi::kvm_s390_irq& irq, InterruptionKind kind) {
+  constexpr std::uint16_t kInitialPageFault = 0x0600;
+  constexpr std::uint16_t kCompletedPageFault = 0x0680;
+  constexpr std::uint16_t kVirtioSignal = 0x0d00;
+  if (secure_) secure_->SecurePrefix();
+  switch (kind) {
+    case Kind::kExigentMachineCheck:
+    case Kind::kRepressibleMachineCheck:
+      return cpu_.PresentMachineCheck(irq.u.mchk.mcic, irq.u.mchk.failing_storage_address,
+                                      irq.u.mchk.ext_damage_code);
+    case Kind::kProgram:
+      return PresentProgram(irq);
+    case Kind::kEmergencySignal:
+      return cpu_.PresentExternal(0x1201, irq.u.emerg.code, 0, 0);
+    case Kind::kExternalCall:
+      return cpu_.PresentExternal(0x1202, irq.u.extcall.code, 0, 0);
+    case Kind::kClockComparator:
+      return cpu_.PresentExternal(0x1004, 0, 0, 0);
+    case Kind::kCpuTimer:
+      return cpu_.PresentExternal(0x1005, 0, 0, 0);
+    case Kind::kServiceEvent:
+    case Kind::kService: {
+      const std::uint32_t parameter = irq.u.ext.ext_params;
+      return cpu_.PresentExternal(0x2401, 0,
+                                  secure_ ? secure_->ServiceParameter(parameter) : parameter, 0);
+    }
+    case Kind::kPageFaultInitial:
+      return cpu_.PresentExternal(0x2603, kInitialPageFault, 0, irq.u.ext.ext_params2);
+    case Kind::kPageFaultCompleted:
+      return cpu_.PresentExternal(0x2603, kCompletedPageFault, 0, irq.u.ext.ext_params2);
+    case Kind::kVirtio:
+      return cpu_.PresentExternal(0x2603, kVirtioSignal, irq.u.ext.ext_params,
+                                  irq.u.ext.ext_params2);
+    case Kind::kRestart:
+      return cpu_.PresentRestart();
+    case Kind::kSetPrefix:
+      return cpu_.SetPrefix(irq.u.prefix.address & 0x7fffe000);
+    default:
+      return cpu_.PresentInputOutput(irq.u.io.subchannel_id, irq.u.io.subchannel_nr,
+                                     irq.u.io.io_int_parm, irq.u.io.io_int_word);
+  }
+}
+
+void VirtualCpu::PresentProgram(const abi::kvm_s390_irq& irq) {
+  const abi::kvm_s390_pgm_info& program = irq.u.pgm;
+  ProgramInterruption interruption;
+  interruption.code = static_cast<ProgramCode>(program.code);
+  interruption.translation_exception = program.trans_exc_code;
+  interruption.exception_access = program.exc_access_id;
+  interruption.data_exception = program.data_exc_code;
+  interruption.monitor_class = program.mon_class_nr;
+  interruption.monitor_code = program.mon_code;
+  const std::uint8_t length = program.flags & abi::KVM_S390_PGM_FLAGS_ILC_VALID
+                                  ? program.flags & abi::KVM_S390_PGM_FLAGS_ILC_MASK
+                                  : last_length_;
+  const bool rewinds =
+      Nullifies(interruption.code) && (program.flags & abi::KVM_S390_PGM_FLAGS_NO_REWIND) == 0;
+  if (rewinds) cpu_.registers().psw.address = Wrap(cpu_.registers().psw.address - length);
+  cpu_.PresentProgram(interruption, length);
+}
+
+int VirtualCpu::Inject(const abi::kvm_s390_irq& irq) {
+  const std::optional<Kind> kind = KindOf(irq);
+  if (!kind) return -EINVAL;
+  switch (*kind) {
+    case Kind::kExigentMachineCheck:
+    case Kind::kRepressibleMachineCheck:
+    case Kind::kProgram:
+    case Kind::kClockComparator:
+    case Kind::kCpuTimer:
+    case Kind::kPageFaultInitial:
+    case Kind::kRestart:
+      break;
+    case Kind::kEmergencySignal:
+      if (machine_.FindCpu(irq.u.emerg.code) == nullptr) return -EINVAL;
+      break;
+    case Kind::kExternalCall:
+      if (machine_.FindCpu(irq.u.extcall.code) == nullptr) return -EINVAL;
+      break;
+    case Kind::kSetPrefix:
+      if (!stopped()) return -EBUSY;
+      break;
+    case Kind::kStop:
+      if (irq.u.stop.flags & ~abi::KVM_S390_STOP_FLAG_STORE_STATUS) return -EINVAL;
+      if (stopped()) return StoreStatusOfStopped(irq.u.stop.flags);
+      break;
+    default:
+      return -EINVAL;
+  }
+  if (const int error = local_.Inject(irq); error != 0) return error;
+  Notify();
+  return 0;
+}
+
+int VirtualCpu::StoreStatusOfStopped(std::uint32_t stop_flags) {
+  if ((stop_flags & abi::KVM_S390_STOP_FLAG_STORE_STATUS) == 0) return 0;
+  // A CPU that just leaves its last KVM_RUN or is in another call holds the mutex; nobody who
+  // comes here may wait for it while holding his own.
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return 0;
+  LoadInPlaceRegisters(*run_, cpu_);
+  StoreStatus(abi::KVM_S390_STORE_STATUS_NOADDR);
+  return 0;
+}
+
+// --- state ---------------------------------------------------------------------------------------
+
+void VirtualCpu::Stop() {
+  stopped_ = true;
+  local_.Take(Kind::kStop);
+}
+
+int VirtualCpu::SetState(std::uint32_t mp_state) {
+  const auto tell = [this](std::uint8_t state) {
+    return !secure_ || machine_.host().ultravisor().SetCpuState(*secure_, state).ok();
+  };
+  switch (mp_state) {
+    case abi::KVM_MP_STATE_STOPPED:
+      if (stopped()) return 0;
+      if (!tell(kStoppedState)) return -EINVAL;
+      Stop();
+      return 0;
+    case abi::KVM_MP_STATE_OPERATING:
+      if (!stopped()) return 0;
+      if (!tell(kOperatingState)) return -EINVAL;
+      Start();
+      return 0;
+    case abi::KVM_MP_STATE_LOAD:
+      if (!secure_) return -ENXIO;
+      return tell(kLoadState) ? 0 : -EINVAL;
+    default:
+      return -ENXIO;
+  }
+}
+
+void VirtualCpu::ForgetLocalState() {
+  local_.Clear();
+  page_fault_ = {};
+  run_->s.regs.pft = page_fault_.token;
+  if (!machine_.settings().user_controls_cpu_state) Stop();
+}
+
+int VirtualCpu::NormalReset() {
+  ForgetLocalState();
+  if (secure_) return machine_.host().ultravisor().CpuReset(*secure_).ok() ? 0 : -EINVAL;
+  cpu_.Reset();
+  return 0;
+}
+
+int VirtualCpu::InitialReset() {
+  ForgetLocalState();
+  if (secure_) {
+    ClearInitialRegisters(*run_);
+    return machine_.host().ultravisor().CpuInitialReset(*secure_).ok() ? 0 : -EINVAL;
+  }
+  LoadInPlaceRegisters(*run_, cpu_);
+  cpu_.InitialReset();
+  cpu_.registers().breaking_event_address = 1;
+  StoreInitialRegisters(*run_, cpu_);
+  return 0;
+}
+
+int VirtualCpu::ClearReset() {
+  ForgetLocalState();
+  ClearGeneralRegisters(*run_);
+  if (secure_) {
+    ClearInitialRegisters(*run_);
+    return machine_.host().ultravisor().CpuClearReset(*secure_).ok() ? 0 : -EINVAL;
+  }
+  cpu_.ClearReset();
+  cpu_.registers().breaking_event_address = 1;
+  StoreInitialRegisters(*run_, cpu_);
+  return 0;
+}
+
+int VirtualCpu::StoreStatus(std::uint64_t where) {
+  constexpr std::uint64_t kArchitectureMode = 163;
+  constexpr std::uint64_t kSaveArea = 0x1200;
+  const std::uint8_t z_architecture[] = {1};
+  const std::uint64_t prefix = cpu_.registers().prefix;
+  std::uint64_t base = where;
+  if (where == abi::KVM_S390_STORE_STATUS_NOADDR) {
+    base = kSaveArea;
+    if (!machine_.WriteAbsolute(kArchitectureMode, z_architecture)) return -EFAULT;
+  } else if (where == abi::KVM_S390_STORE_STATUS_PREFIXED) {
+    base = prefix + kSaveArea;
+    if (!machine_.WriteAbsolute(prefix + kArchitectureMode, z_architecture)) return -EFAULT;
+  }
+  return cpu_.StoreStatus(base) ? 0 : -EFAULT;
+}
+
+// --- registers -----------------------------------------------------------------------------------
+
+void VirtualCpu::LoadFromRunPage() {
+  if (secure_) {
+    // Of the PSW, the host may only set the condition code.
+    std::copy_n(run_->s.regs.gprs, 16, answer_.general.begin());
+    answer_.cc = ConditionCodeOf(run_->psw_mask);
+    run_->kvm_dirty_regs = 0;
+    return;
+  }
+  LoadDirtyRegisters(*run_, *this);
+  LoadInPlaceRegisters(*run_, cpu_);
+  cpu_.SetPsw({run_->psw_mask, run_->psw_addr});
+  run_->kvm_dirty_regs = 0;
+}
+
+void VirtualCpu::StoreToRunPage() {
+  if (secure_) {
+    const Psw psw = secure_->VisiblePsw();
+    std::copy(answer_.general.begin(), answer_.general.end(), run_->s.regs.gprs);
+    run_->psw_mask = WithConditionCode(psw.mask, answer_.cc);
+    run_->psw_addr = psw.address;
+    return;
+  }
+  StoreRegisters(*run_, *this);
+}
+
+std::array<std::uint64_t, 16>& VirtualCpu::general() {
+  return secure_ ? answer_.general : cpu_.registers().general;
+}
+
+void VirtualCpu::SetConditionCode(std::uint8_t cc) {
+  if (secure_) {
+    answer_.cc = cc;
+    return;
+  }
+  Registers& registers = cpu_.registers();
+  registers.psw.mask = WithConditionCode(registers.psw.mask, cc);
+  cpu_.SetCc(cc);
+}
+
+bool VirtualCpu::ProblemState() {
+  // The Ultravisor lets no instruction of the problem state through.
+  return !secure_ && cpu_.ProblemState();
+}
+
+std::uint64_t VirtualCpu::Wrap(std::uint64_t address) {
+  const std::uint64_t mode =
+      cpu_.registers().psw.mask & (Psw::kExtendedAddressing | Psw::kBasicAddressing);
+  if (mode == (Psw::kExtendedAddressing | Psw::kBasicAddressing)) return address;
+  return address & (mode == Psw::kBasicAddressing ? 0x7fffffff : 0xffffff);
+}
+
+Disposition VirtualCpu::Interrupt(ProgramCode code) {
+  ProgramInterruption interruption;
+  interruption.code = code;
+  return Interrupt(interruption);
+}
+
+Disposition VirtualCpu::Interrupt(const ProgramInterruption& interruption) {
+  if (secure_) {
+    answer_.program = interruption.code;
+    return Disposition::Resume();
+  }
+  if (Nullifies(interruption.code)) {
+    cpu_.registers().psw.address = Wrap(cpu_.registers().psw.address - last_length_);
+  }
+  cpu_.PresentProgram(interruption, last_length_);
+  return Disposition::Resume();
+}
+
+void VirtualCpu::ResetSecureState() { answer_ = HostAnswer{}; }
+
+}  // namespace lethe::emulated
