@@ -1,0 +1,132 @@
+#include "vmm/vcpu_thread.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "accel/kvm-s390/fake_kernel.h"
+#include "accel/kvm-s390/system.h"
+#include "base/status_matchers.h"
+#include "vmm/cpu_set.h"
+
+namespace lethe::vmm {
+namespace {
+
+// Two CPUs on a KVM whose KVM_RUN waits for a kick.
+class VcpuThreadTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    system.emplace(*kvm::System::Open(kernel));
+    vm.emplace(*system->CreateVm());
+    for (unsigned address : {0u, 1u})
+      cpus.Add(
+          *vm->CreateVcpu(address),
+          [this](VcpuThread&, const kvm::VcpuExit&) -> absl::StatusOr<Next> {
+            ++exits;
+            return next;
+          },
+          [this](VcpuThread&, absl::Status) { ++failures; });
+    first = cpus.Find(0);
+    second = cpus.Find(1);
+  }
+  void TearDown() override {
+    AllOut out(cpus);
+    cpus.End();
+  }
+
+  kvm::FakeKernel kernel;
+  std::optional<kvm::System> system;
+  std::optional<kvm::Vm> vm;
+  std::atomic<int> exits = 0;
+  std::atomic<int> failures = 0;
+  std::atomic<Next> next = Next::kContinue;
+  CpuSet cpus;
+  VcpuThread* first = nullptr;
+  VcpuThread* second = nullptr;
+};
+
+TEST_F(VcpuThreadTest, CountsOperatingCpus) {
+  EXPECT_EQ(cpus.operating(), 0);
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  EXPECT_EQ(cpus.operating(), 1);
+  ASSERT_THAT(first->SetActivity(Activity::kDisabledWait), IsOk());
+  EXPECT_EQ(cpus.operating(), 0);
+  ASSERT_THAT(first->SetActivity(Activity::kStopped), IsOk());
+  EXPECT_EQ(cpus.operating(), 0);
+}
+
+TEST_F(VcpuThreadTest, TakesOrdersInTheGuestStoppedAndHeld) {
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  std::thread::id where;
+  first->Execute([&] { where = std::this_thread::get_id(); });
+  EXPECT_NE(where, std::this_thread::get_id());
+  int orders = 0;
+  second->Execute([&] { ++orders; });
+  AllOut out(cpus);
+  first->Execute([&] { ++orders; });
+  EXPECT_EQ(orders, 2);
+}
+
+TEST_F(VcpuThreadTest, LetsCpusExecuteOnEachOther) {
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  ASSERT_THAT(second->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  bool done = false;
+  first->Execute([&] { second->Execute([&] { done = true; }); });
+  EXPECT_TRUE(done);
+  first->Execute([&] { first->Execute([&] { done = false; }); });
+  EXPECT_FALSE(done);
+}
+
+TEST_F(VcpuThreadTest, StaysOutWhileHeldAndComesBack) {
+  std::atomic<int> entered = 0;
+  kernel.on_run = [&](unsigned, abi::kvm_run& run) {
+    ++entered;
+    run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
+    return 0;
+  };
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  while (entered == 0) std::this_thread::yield();
+  int held;
+  {
+    AllOut out(cpus);
+    held = entered;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_EQ(entered, held);
+  }
+  while (entered == held) std::this_thread::yield();
+}
+
+TEST_F(VcpuThreadTest, ParksUntilLetGo) {
+  std::atomic<int> entered = 0;
+  kernel.on_run = [&](unsigned, abi::kvm_run& run) {
+    ++entered;
+    run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
+    return 0;
+  };
+  next = Next::kPark;
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  first->WaitOutside();
+  while (entered == 0) std::this_thread::yield();
+  first->WaitOutside();
+  EXPECT_EQ(entered, 1);
+  first->Unpark();
+  while (entered < 2) std::this_thread::yield();
+}
+
+TEST_F(VcpuThreadTest, ReportsFailureAndParks) {
+  kernel.on_run = [&](unsigned, abi::kvm_run&) { return -EFAULT; };
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  while (failures == 0) std::this_thread::yield();
+  first->WaitOutside();
+  EXPECT_EQ(failures, 1);
+  EXPECT_EQ(exits, 0);
+}
+
+}  // namespace
+}  // namespace lethe::vmm
