@@ -71,9 +71,10 @@ TEST_F(MachineTest, LivesOnWhileAnotherCpuOperates) {
     run.s.regs.gprs[3] = 1;
     LeaveWithSignal(run, 1, 3, 6);  // restart
   });
-  machine.Do(0, [&](abi::kvm_run& run) {
-    LeaveWithIntercept(run, abi::ICPT_WAIT);
-    machine.Do(1, PowerOffBy);  // only now: the order is that of the test
+  PowerOffNext(0);
+  machine.Do(1, [&](abi::kvm_run& run) {
+    while (machine.kernel.Trace().back() != "cpu 0 stopped") std::this_thread::yield();
+    PowerOffBy(run);
   });
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_TRUE(machine.Injected(abi::KVM_S390_RESTART));
@@ -255,12 +256,6 @@ TEST_F(SigpTest, StoresTheStatusOfAStoppedCpu) {
     LeaveWithIntercept(run, abi::ICPT_STOP);
   });
   Send(4, 0, 0);
-  machine.Do(0, [&](abi::kvm_run& run) {
-    if (machine.kernel.Trace().back() != "cpu 1 stopped") {
-      LeaveWithInstruction(run, 0xb23a);
-    }
-    LeaveWithInstruction(run, 0xb23a);
-  });
   // The order is refused until CPU 1 has stopped.
   machine.Do(0, [&](abi::kvm_run& run) {
     while (machine.kernel.Trace().back() != "cpu 1 stopped") std::this_thread::yield();

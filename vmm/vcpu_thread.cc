@@ -54,7 +54,7 @@ absl::Status VcpuThread::SetActivity(Activity activity) {
 }
 
 void VcpuThread::Execute(const std::function<void()>& order) {
-  if (std::this_thread::get_id() == thread_.get_id()) return order();
+  if (std::this_thread::get_id() == self_.load()) return order();
   bool done = false;
   std::unique_lock lock(mutex_);
   // The order runs without the lock; its end is told under it, so `done` outlives its last use.
@@ -99,6 +99,7 @@ void VcpuThread::Unpark() {
 }
 
 void VcpuThread::Main() {
+  self_ = std::this_thread::get_id();
   for (State state = State::kStopped; state != State::kEnded;) {
     switch (state) {
       case State::kStopped:

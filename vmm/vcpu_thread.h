@@ -1,6 +1,7 @@
 #ifndef LETHE_VMM_VCPU_THREAD_H_
 #define LETHE_VMM_VCPU_THREAD_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -104,6 +105,8 @@ class VcpuThread {
   bool outside_ = true;
   bool ending_ = false;
   std::deque<std::function<void()>> orders_;
+  // Set by the thread itself: `thread_` may not be assigned yet when it first asks.
+  std::atomic<std::thread::id> self_;
   std::thread thread_;
 };
 
