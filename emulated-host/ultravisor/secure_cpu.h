@@ -2,16 +2,15 @@
 #define LETHE_EMULATED_HOST_ULTRAVISOR_SECURE_CPU_H_
 
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <variant>
 
+#include "absl/types/span.h"
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/cpu/program_interruption.h"
 #include "emulated-host/cpu/registers.h"
-#include "emulated-host/storage/page_state.h"
 #include "emulated-host/ultravisor/uvc.h"
 
 namespace lethe::emulated {
@@ -50,7 +49,7 @@ struct HostAnswer {
 //     ...
 //   }
 //
-// Used by the thread that runs the CPU; what other threads may call says so.
+// Used by the thread that runs the CPU, or while no thread does.
 class SecureCpu {
  public:
   static constexpr std::size_t kSidaSize = 4096;
@@ -58,6 +57,8 @@ class SecureCpu {
   enum class Next : std::uint8_t { kRun, kIntercept, kValidity };
 
   ~SecureCpu();
+  SecureCpu(const SecureCpu&) = delete;
+  SecureCpu& operator=(const SecureCpu&) = delete;
 
   // Goes on: first with what is left of the last intercept, given the host's answer to it
   // (ignored when none is outstanding). kIntercept: intercept() holds what the host sees now.
@@ -89,28 +90,101 @@ class SecureCpu {
 
   Cpu& cpu() { return cpu_; }
   SecureConfiguration& configuration() { return *configuration_; }
-  std::uint16_t address() const { return address_; }
+  std::uint16_t address() const { return cpu_.address(); }
 
  private:
   friend class Ultravisor;
   friend class SecureConfiguration;
-  struct Form;     // row of the table of instructions
-  struct Operand;  // storage operand of the instruction outstanding
 
-  enum class State : std::uint8_t { kIdle, kReady, kShown };
+  enum class State : std::uint8_t {
+    kIdle,
+    kReady,  // an intercept is prepared
+    kShown,  // the host has it
+  };
   enum class RunState : std::uint8_t { kStopped, kOperating, kCheckStopped };
 
+  // The instruction outstanding: how the host's answer becomes the guest's result.
+  struct Outstanding {
+    std::uint16_t opcode = 0;
+    std::uint16_t function = 0;  // DIAGNOSE code, SIGP order
+    std::uint8_t length = 0;     // of the instruction
+    bool sets_cc = false;
+    bool takes_program = false;      // a program interruption may be its result
+    std::int8_t from_register = -1;  // the host's register that holds a result ...
+    std::int8_t to_register = -1;    // ... and the guest's that gets it
+    bool low_half = false;           // bits 32-63 only
+    std::uint8_t results = 0;        // condition codes with which there are results: bit 1 << cc
+    bool to_real = false;            // the storage operand's address is real
+    LogicalAddress target;           // gets `size` bytes of the SIDA
+    std::size_t size = 0;
+    std::uint16_t other_cpu = 0;  // SIGP
+    std::uint64_t parameter = 0;
+  };
+  static constexpr std::uint8_t kAnyCc = 0xf;
+  static constexpr std::uint64_t kNoPrefix = ~std::uint64_t{0};
+
+  // Instructions that only need registers and one storage operand.
+  struct Form;
+  static const Form* FindForm(std::uint16_t number);
+
   SecureCpu(Ultravisor& ultravisor, std::shared_ptr<SecureConfiguration> configuration, Cpu& cpu);
+
+  // For the Ultravisor.
+  void Load(const Psw& psw);
+  void Forget();    // what is outstanding
+  void GiveBack();  // to the host: as the CPU was, or cleared if the guest has used it
+
+  bool Runnable() const;
+  Next Complete(const HostAnswer& answer);
+  bool StoreResult();
+  void CompleteSignal(std::uint8_t cc);
+  void CompleteServiceCall(std::uint8_t cc);
+
+  void TakeForm(const Form& form, const Exit& exit);
+  void TakeDiagnose(const Exit& exit);
+  void TakeDiagnoseIpl(const Exit& exit);
+  void TakeServiceCall(const Exit& exit);
+  void TakeSignal(const Exit& exit);
+  void TakeChannelSubsystemCall(const Exit& exit);
+  void TakeHypervisorInformation(const Exit& exit);
+  void TakeSystemInformation(const Exit& exit);
+  void TakeUltravisorCall(const Exit& exit);
+  UvcResult CallUltravisor(absl::Span<std::uint8_t> block, bool& pinned);
+
+  // An intercept with this text; SIDA and registers are zero, to be filled in.
+  Outstanding& Prepare(SecureIntercept::Code code, std::uint16_t ipa, std::uint32_t ipb,
+                       const Exit& exit);
+  // Guest storage into the SIDA / is it there to be stored into later? False: the guest has got its
+  // program interruption.
+  bool Fetch(LogicalAddress from, absl::Span<std::uint8_t> to, const Exit& exit);
+  bool Probe(LogicalAddress at, std::size_t size, const Exit& exit);
+  void Interrupt(ProgramCode code, std::uint8_t length);
+  void Interrupt(const ProgramInterruption& interruption, std::uint8_t length);
+  void SetCc(std::uint8_t cc);
+  std::uint64_t OperandAddress(std::uint32_t ipb) const;  // base and displacement, wrapped
+  std::uint64_t Wrap(std::uint64_t address) const;
+  std::uint64_t& gr(int number) { return cpu_.registers().general[number]; }
 
   Ultravisor& ultravisor_;
   const std::shared_ptr<SecureConfiguration> configuration_;
   Cpu& cpu_;
-  const std::uint16_t address_;
 
   State state_ = State::kIdle;
   SecureIntercept intercept_;
+  Outstanding outstanding_;
   std::array<std::uint8_t, kSidaSize> sida_{};
+
   std::atomic<RunState> run_state_{RunState::kStopped};
+  std::atomic<bool> reset_due_{
+      false};  // a reset was prepared: this CPU must be reset before it runs
+  // From other CPUs' SIGP orders: the new prefix; status is to be stored when this CPU stops.
+  std::atomic<std::uint64_t> new_prefix_{kNoPrefix};
+  std::atomic<bool> store_status_{false};
+
+  // Of the time before the CPU was given to the configuration.
+  Registers before_;
+  std::int64_t timer_before_ = 0;
+  bool used_ = false;
 };
 
 }  // namespace lethe::emulated

@@ -7,14 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "emulated-host/storage/guest_storage.h"
 #include "emulated-host/storage/page_state.h"
+#include "emulated-host/ultravisor/breakable_lock.h"
 #include "emulated-host/ultravisor/host_mapping.h"
 #include "emulated-host/ultravisor/uvc.h"
+#include "image/cryptography.h"
 #include "image/host_key.h"
 
 namespace lethe::emulated {
@@ -28,6 +28,7 @@ struct UltravisorFeatures {
   bool destroy_fast = true;    // call 0x0102 is installed (installed-calls bit 23)
   bool misc = true;            // feature bit 0: import takes over a foreign shared page
   bool devices_bound = false;  // destroy fast fails with rc 0x104
+  bool cpus_stick = false;     // destroying a CPU fails
   std::uint32_t max_configurations = 1023;
   std::uint16_t max_cpu_id = 247;
 };
@@ -111,7 +112,8 @@ class Ultravisor {
   std::array<std::uint64_t, 4> installed_calls() const;  // INFO's words, bit 0 leftmost
   std::uint64_t feature_words() const;
   const UltravisorFeatures& features() const { return features_; }
-  void set_features(const UltravisorFeatures& features) { features_ = features; }  // tests
+  // Not while calls are made.
+  void set_features(const UltravisorFeatures& features) { features_ = features; }
   const UvcCounters& counters() const { return counters_; }
 
   // The time every call takes (busy, as on the machine), for all calls or for one kind.
@@ -124,29 +126,46 @@ class Ultravisor {
 
  private:
   friend class SecureCpu;
-  friend class SecureConfiguration;
+
+  // What is known of a configuration number without a lock: how many secure CPUs it has, and how
+  // many pages name it as owner. It is given out again only when both are 0.
+  struct Number {
+    std::atomic<std::uint32_t> cpus{0};
+    std::atomic<std::uint64_t> pages{0};
+    std::shared_ptr<SecureConfiguration> configuration;  // guarded by lock_
+  };
+  static constexpr std::size_t kNumbers = 4096;
 
   void Enter(Uvc call);  // counts, spends the cost
-  UvcResult Import(SecureConfiguration& configuration, HostRegion& region, std::size_t page);
-  UvcResult Share(SecureConfiguration& configuration, std::uint64_t absolute);
-  UvcResult Unshare(SecureConfiguration& configuration, std::uint64_t absolute, bool& pinned);
-  UvcResult QueryAsGuest(absl::Span<std::uint8_t> block);
+  ConfigurationId FindFreeNumber() const;
+  std::shared_ptr<SecureConfiguration> FindOwner(ConfigurationId id) const;
   UvcResult End(SecureConfiguration& configuration);
-  std::shared_ptr<SecureConfiguration> Find(ConfigurationId id) const;
+  UvcResult Reset(SecureCpu& cpu, Uvc call);
+  UvcResult LoadPsw(SecureCpu& cpu);
+  UvcResult QueryInto(absl::Span<std::uint8_t> block, bool guest);
+
+  // The page is locked; `state` becomes what it is to be released with.
+  UvcResult Own(SecureConfiguration& configuration, HostRegion& region, std::size_t page,
+                PageState& state);
+  void SetOwner(PageState& state, PageKind kind, ConfigurationId owner);
+  static void Hide(const HostRegion& region, std::size_t page, PageState& state);
+
+  // Calls of guests.
+  UvcResult Share(SecureConfiguration& configuration, std::uint64_t absolute);
+  UvcResult Unshare(SecureConfiguration& configuration, std::uint64_t absolute);  // busy: pinned
+  UvcResult QueryAsGuest(absl::Span<std::uint8_t> block);
 
   const HostKey& host_key_;
   UltravisorFeatures features_;
   UvcCounters counters_;
   std::array<std::atomic<std::int64_t>, kUvcNumberLimit> costs_{};
 
-  // What is known of each configuration number, without a lock: how many secure CPUs it has, and
-  // how many pages name it as owner. A number is given out again only when both are 0.
-  struct Number;
-  std::unique_ptr<Number[]> numbers_;
-  struct Leftovers;  // encrypts pages whose configuration is gone
-  std::unique_ptr<Leftovers> leftovers_;
-  mutable std::mutex mutex_;  // guards last_number_ and Number::configuration
-  ConfigurationId last_number_ = 0;
+  const std::unique_ptr<Number[]> numbers_;
+  // For pages whose configuration is gone: what the host gets is nobody's plain text.
+  const std::unique_ptr<AesGcm> leftover_cipher_;
+  std::atomic<std::uint64_t> leftover_exports_{0};
+  mutable BreakableLock lock_;
+  ConfigurationId last_number_ = kNoConfiguration;  // guarded by lock_
 };
 
 }  // namespace lethe::emulated

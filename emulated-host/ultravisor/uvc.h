@@ -117,10 +117,13 @@ inline constexpr std::uint16_t kBadCustomerKey = 0x0b;
 inline constexpr std::uint16_t kHeaderLength = 0x31;  // kHeaderCorrupt
 inline constexpr std::uint16_t kEncryptedAreaSize = 0x39;
 inline constexpr std::uint16_t kNoKeySlots = 0x40;
-inline constexpr std::uint16_t kSlotTag = 0x41;      // unpublished: our choice
-inline constexpr std::uint16_t kHeaderTag = 0x42;    // unpublished: our choice
+inline constexpr std::uint16_t kHeaderMagic =
+    0x30;  // this and the next two: unpublished, our choice
+inline constexpr std::uint16_t kSlotTag = 0x41;
+inline constexpr std::uint16_t kHeaderTag = 0x42;
 inline constexpr std::uint16_t kForeignPage = 0x01;  // kInvalidState: page operations
 inline constexpr std::uint16_t kOwnerHasCpus = 0x02;
+inline constexpr std::uint16_t kTooMany = 0x10;  // kInvalidState: configurations, CPUs
 inline constexpr std::uint16_t kPageIntegrity = 0x03;
 
 // How often each call was made. Safe for concurrent use.

@@ -1,0 +1,118 @@
+#include "emulated-host/ultravisor/host_region.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
+#include "base/check.h"
+
+namespace lethe::emulated {
+namespace {
+
+constexpr int kSpins = 64;
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Zero until touched, and costs memory only then.
+void* MapZeros(std::size_t size) {
+  void* const zeros = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return zeros == MAP_FAILED ? nullptr : zeros;
+}
+
+bool IsMapped(void* address) {
+  unsigned char present;
+  return mincore(address, 4096, &present) == 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HostRegion>> HostRegion::Make(void* client, std::size_t size) {
+  auto* const start = static_cast<std::uint8_t*>(client);
+  if (size == 0 || !IsMapped(start) || !IsMapped(start + size - 4096)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("no memory is mapped at %p (%u bytes)", client, size));
+  }
+  std::unique_ptr<HostRegion> region(new HostRegion);
+  region->client_ = start;
+  region->bytes_ = start;
+  region->size_ = size;
+  void* const states = MapZeros(region->pages() * sizeof(std::atomic<std::uint32_t>));
+  if (states == nullptr) return absl::ResourceExhaustedError("no memory for page states");
+  region->states_ = static_cast<std::atomic<std::uint32_t>*>(states);
+  const std::size_t chunks = (region->pages() + kChunkPages - 1) / kChunkPages;
+  region->chunk_exposed_ = std::make_unique<std::atomic<bool>[]>(chunks);
+  for (std::size_t i = 0; i < chunks; ++i) region->chunk_exposed_[i] = true;
+  // Old size 0: a second mapping of the same pages. Only shared memory allows it.
+  void* const alias = mremap(start, 0, size, MREMAP_MAYMOVE);
+  if (alias != MAP_FAILED) {
+    region->bytes_ = static_cast<std::uint8_t*>(alias);
+    madvise(alias, size, MADV_DONTDUMP);
+  }
+  return region;
+}
+
+HostRegion::~HostRegion() {
+  if (concealable() && bytes_ != nullptr) munmap(bytes_, size_);
+  if (states_ != nullptr) munmap(states_, pages() * sizeof(std::atomic<std::uint32_t>));
+}
+
+void HostRegion::Attach(std::uint64_t absolute, PagePurger* purger,
+                        std::atomic<std::uint8_t>* code) {
+  absolute_.store(absolute, std::memory_order_release);
+  purger_.store(purger, std::memory_order_release);
+  code_.store(code, std::memory_order_release);
+}
+
+void HostRegion::FindPresent(std::size_t first, std::size_t count, unsigned char* result) const {
+  LETHE_CHECK(first + count <= pages());
+  if (mincore(bytes(first), count << 12, result) != 0) std::memset(result, 1, count);
+}
+
+bool HostRegion::TryLock(std::size_t page, PageState& state) const {
+  std::uint32_t word = states_[page].load(std::memory_order_relaxed);
+  if ((word & PageState::kLocked) != 0 ||
+      !states_[page].compare_exchange_strong(word, word | PageState::kLocked,
+                                             std::memory_order_acquire)) {
+    return false;
+  }
+  state = PageState(word);
+  return true;
+}
+
+PageState HostRegion::Lock(std::size_t page) const {
+  PageState state;
+  for (int spins = 0; !TryLock(page, state); ++spins) {
+    if (spins < kSpins) {
+      Pause();
+    } else {
+      sched_yield();
+    }
+  }
+  return state;
+}
+
+void HostRegion::Release(std::size_t page, PageState state) const {
+  states_[page].store(state.word() & ~PageState::kLocked, std::memory_order_release);
+}
+
+void HostRegion::Purge(std::size_t page) const {
+  PagePurger* const purger = purger_.load(std::memory_order_acquire);
+  if (purger != nullptr) purger->PurgePage(AbsoluteOf(page));
+}
+
+void HostRegion::PurgeCode(std::size_t page) const {
+  const std::atomic<std::uint8_t>* const code = code_.load(std::memory_order_acquire);
+  if (code != nullptr && code[page].load(std::memory_order_acquire) != 0) Purge(page);
+}
+
+}  // namespace lethe::emulated
