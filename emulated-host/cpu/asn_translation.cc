@@ -5,11 +5,6 @@ namespace {
 
 constexpr std::uint32_t kInvalid = 0x8000'0000;
 
-[[noreturn]] void ThrowForAsn(ProgramCode code, std::uint16_t asn) {
-  throw ProgramInterruption{
-      .code = code, .translation_exception = asn, .nullifies = Nullifies(code)};
-}
-
 }  // namespace
 
 AsnSecondTableEntry TranslateAsn(Cpu& cpu, std::uint16_t asn) {
@@ -17,19 +12,23 @@ AsnSecondTableEntry TranslateAsn(Cpu& cpu, std::uint16_t asn) {
   constexpr std::uint32_t kSecondTable = 0x7fff'ffc0;
   const std::uint64_t first = (cpu.cr(14) & kFirstTable) * kPageSize + (asn >> 6) * 4;
   const auto first_entry = cpu.LoadAbsolute<std::uint32_t>(cpu.AbsoluteOf(first));
-  if ((first_entry & kInvalid) != 0) ThrowForAsn(ProgramCode::kAfxTranslation, asn);
+  if ((first_entry & kInvalid) != 0) ThrowWithNumber(ProgramCode::kAfxTranslation, asn);
 
+  return LoadAsnSecondTableEntry(cpu, (first_entry & kSecondTable) + (asn & 0x3f) * 64, asn);
+}
+
+AsnSecondTableEntry LoadAsnSecondTableEntry(Cpu& cpu, std::uint64_t origin, std::uint16_t asn) {
   constexpr std::uint32_t kAuthorityTable = 0x7fff'fffc;
-  const std::uint64_t second = (first_entry & kSecondTable) + (asn & 0x3f) * 64;
-  AsnSecondTableEntry entry{.absolute = cpu.AbsoluteOf(second)};
-  const auto word = cpu.LoadAbsolute<std::uint32_t>(entry.absolute);
-  if ((word & kInvalid) != 0) ThrowForAsn(ProgramCode::kAsxTranslation, asn);
-  entry.authority_table = word & kAuthorityTable;
-  entry.is_base_space = (word & 1) != 0;
-  entry.authorization_index = cpu.LoadAbsolute<std::uint16_t>(entry.absolute + 4);
-  entry.authority_table_length = cpu.LoadAbsolute<std::uint16_t>(entry.absolute + 6) >> 4;
-  entry.asce = cpu.LoadAbsolute<std::uint64_t>(entry.absolute + 8);
-  return entry;
+  const std::uint64_t absolute = cpu.AbsoluteOf(origin);
+  const auto word = cpu.LoadAbsolute<std::uint32_t>(absolute);
+  if ((word & kInvalid) != 0) ThrowWithNumber(ProgramCode::kAsxTranslation, asn);
+  const auto lengths = cpu.LoadAbsolute<std::uint32_t>(absolute + 4);
+  return {.origin = origin,
+          .authority_table = word & kAuthorityTable,
+          .authorization_index = static_cast<std::uint16_t>(lengths >> 16),
+          .authority_table_length = static_cast<std::uint16_t>((lengths & 0xffff) >> 4),
+          .asce = cpu.LoadAbsolute<std::uint64_t>(absolute + 8),
+          .sequence_number = cpu.LoadAbsolute<std::uint32_t>(absolute + 20)};
 }
 
 bool IsAuthorized(Cpu& cpu, const AsnSecondTableEntry& entry, std::uint16_t authorization_index,
@@ -42,6 +41,18 @@ bool IsAuthorized(Cpu& cpu, const AsnSecondTableEntry& entry, std::uint16_t auth
   return (byte & (0x80 >> bit)) != 0;
 }
 
+void RequireSecondaryAuthority(Cpu& cpu, const AsnSecondTableEntry& entry, std::uint16_t asn,
+                               std::uint16_t authorization_index) {
+  if (!IsAuthorized(cpu, entry, authorization_index, Authority::kSecondary)) {
+    ThrowWithNumber(ProgramCode::kSecondaryAuthority, asn);
+  }
+}
+
 bool AsnTranslationIsOn(Cpu& cpu) { return (cpu.cr(14) & Psw::Bit(44)) != 0; }
+
+void ThrowWithNumber(ProgramCode code, std::uint64_t number) {
+  throw ProgramInterruption{
+      .code = code, .translation_exception = number, .nullifies = Nullifies(code)};
+}
 
 }  // namespace lethe::emulated

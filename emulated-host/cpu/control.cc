@@ -11,8 +11,8 @@ absl::Span<const Instruction> ControlInstructions() {
     for (const absl::Span<const Instruction> part :
          {AddressSpaceInstructions(), ControlRegisterInstructions(), FacilityInstructions(),
           InterceptedInstructions(), LinkageInstructions(), MoveBetweenSpacesInstructions(),
-          PswInstructions(), StorageKeyInstructions(), TimingInstructions(),
-          TranslationInstructions()}) {
+          ProgramCallInstructions(), PswInstructions(), StorageKeyInstructions(),
+          TimingInstructions(), TranslationInstructions()}) {
       joined->insert(joined->end(), part.begin(), part.end());
     }
     return joined;

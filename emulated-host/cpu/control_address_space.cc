@@ -71,12 +71,7 @@ const Op* SetSecondaryAsn(Cpu& cpu, const Op& op) {
   std::uint64_t asce = cpu.cr(1);
   if (asn != PrimaryAsn(cpu)) {
     const AsnSecondTableEntry entry = TranslateAsn(cpu, asn);
-    const auto authorization_index = static_cast<std::uint16_t>(cpu.cr(4) >> 16);
-    if (!IsAuthorized(cpu, entry, authorization_index, Authority::kSecondary)) {
-      throw ProgramInterruption{.code = ProgramCode::kSecondaryAuthority,
-                                .translation_exception = asn,
-                                .nullifies = Nullifies(ProgramCode::kSecondaryAuthority)};
-    }
+    RequireSecondaryAuthority(cpu, entry, asn, static_cast<std::uint16_t>(cpu.cr(4) >> 16));
     asce = entry.asce;
   }
   cpu.SetControl(3, (cpu.cr(3) & ~kAsnMask) | asn);

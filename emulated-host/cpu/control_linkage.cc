@@ -14,7 +14,6 @@ namespace {
 constexpr std::uint64_t kModeBits = Psw::kExtendedAddressing | Psw::kBasicAddressing;
 constexpr std::uint64_t kBit32 = 0x8000'0000;
 
-// BAKR and PR change the space and therefore work in these two modes only.
 void RequirePrimaryOrAccessRegisterMode(Cpu& cpu) {
   const AddressSpace space = CurrentSpace(cpu);
   SpecialOperationUnless(cpu, DatIsOn(cpu) && (space == AddressSpace::kPrimary ||
@@ -54,30 +53,6 @@ const Op* BranchAndStack(Cpu& cpu, const Op& op) {
       op.r1 == 0 ? Psw{cpu.psw_mask(), next} : WithAddressAndMode(cpu.psw_mask(), cpu.gr(op.r1));
   LinkageStack(cpu).Push(LinkageStack::Type::kBranch, back, AddressWithMode(cpu, target));
   return cpu.Resume(target);
-}
-
-const Op* ProgramReturn(Cpu& cpu, const Op&) {
-  RequirePrimaryOrAccessRegisterMode(cpu);
-  const LinkageStack stack(cpu);
-  const LinkageStack::StateEntry top = stack.Top(/*to_return=*/true);
-  // Only PROGRAM CALL, which this CPU does not have, forms entries of the other type.
-  if (top.type != LinkageStack::Type::kBranch) cpu.Interrupt(ProgramCode::kStackType);
-  Psw psw = stack.ReturnPsw(top);
-  constexpr int kFirst = 2;
-  constexpr int kLast = 14;
-  std::array<std::uint64_t, 16> general;
-  std::array<std::uint32_t, 16> access;
-  for (int i = kFirst; i <= kLast; ++i) {
-    general[i] = stack.General(top, i);
-    access[i] = stack.Access(top, i);
-  }
-  stack.Pop(top);
-  for (int i = kFirst; i <= kLast; ++i) {
-    cpu.gr(i) = general[i];
-    cpu.ar(i) = access[i];
-  }
-  psw.mask = (psw.mask & ~Psw::kPer) | (cpu.psw_mask() & Psw::kPer);
-  return cpu.LoadPsw(psw);
 }
 
 template <typename Take>
@@ -159,7 +134,6 @@ void ModifyStackedState(Cpu& cpu, const Op& op) {
 }
 
 constexpr Instruction kInstructions[] = {
-    {0x0101, "PR", Format::kE, kBase, Branching<&ProgramReturn>},
     {0xb240, "BAKR", Format::kRRE, kBase, Branching<&BranchAndStack>},
     {0xb247, "MSTA", Format::kRRE, kBase, Straight<&ModifyStackedState>},
     {0xb249, "EREG", Format::kRRE, kBase, Straight<&ExtractStackedRegisters>},

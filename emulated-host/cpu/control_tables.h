@@ -15,6 +15,7 @@ absl::Span<const Instruction> FacilityInstructions();
 absl::Span<const Instruction> InterceptedInstructions();
 absl::Span<const Instruction> LinkageInstructions();
 absl::Span<const Instruction> MoveBetweenSpacesInstructions();
+absl::Span<const Instruction> ProgramCallInstructions();
 absl::Span<const Instruction> PswInstructions();
 absl::Span<const Instruction> StorageKeyInstructions();
 absl::Span<const Instruction> TimingInstructions();
