@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <thread>
 
 #include "emulated-host/cpu/control_authority.h"
 #include "emulated-host/cpu/program_machine.h"
@@ -136,6 +137,42 @@ TEST_F(ControlSpaceTest, InvalidatedPageIsGoneAtOnce) {
   EXPECT_EQ(Page(kPrimary, kPage / kPageSize), kPrimary.frame | kPageInvalid);
   EXPECT_EQ(machine_.TranslationException() & kPageMask, kPage);
   EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram + 8);
+}
+
+TEST(ControlBroadcastTest, InvalidatedPageIsGoneForOtherCpus) {
+  constexpr std::uint64_t kOtherPrefix = 0x40000;
+  constexpr std::uint64_t kLoop = 0x3000;
+  ProgramMachine machine(2);
+  for (int i = 0; i < 512; ++i) {
+    machine.Put<std::uint64_t>(kPrimary.segment_table + 8 * i, kSegmentInvalid);
+  }
+  machine.Put<std::uint64_t>(kPrimary.segment_table, kPrimary.page_table);
+  for (std::uint64_t page = 0; page < 256; ++page) {
+    machine.Put<std::uint64_t>(kPrimary.page_table + 8 * page, page * kPageSize);
+  }
+  // The other CPU counts in storage, and loads from the page, until that fails.
+  Cpu& other = machine.cpu(1);
+  other.SetPrefix(kOtherPrefix);
+  machine.SetNewPsw(kOtherPrefix + 0x1d0, kSupervisor, 0x700);
+  machine.Put<std::uint32_t>(kOtherPrefix + 0x700, 0x8300'0000);
+  machine.PutText(kLoop, "eb012000007a 58401000 a7f4fffb");  // AGSI, L, J
+  for (Cpu* cpu : {&machine.cpu(), &other}) {
+    cpu->SetControl(1, kPrimary.segment_table);
+    cpu->gr(1) = kPage;
+    cpu->gr(2) = ProgramMachine::kData;
+  }
+  std::thread thread([&] {
+    const Exit exit = machine.RunFrom(kLoop, kDat, 1);
+    EXPECT_EQ(exit.ipa, 0x8300);
+  });
+  // Wait until it has gone round some times; then IPTE.
+  EXPECT_EQ(machine.Run("e30020000004 c20e00000064 a744fffa", kSupervisor), ProgramCode::kNone);
+  machine.cpu().gr(2) = kPrimary.page_table;
+  machine.cpu().gr(3) = kPage;
+  EXPECT_EQ(machine.Run("b2210023"), ProgramCode::kNone);
+  thread.join();
+  EXPECT_EQ(machine.Get<std::uint16_t>(kOtherPrefix + 142),
+            static_cast<std::uint16_t>(ProgramCode::kPageTranslation));
 }
 
 TEST_F(ControlSpaceTest, InvalidateDatTableEntryTakesARange) {

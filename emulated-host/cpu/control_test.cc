@@ -18,6 +18,16 @@ class ControlTest : public testing::Test {
  protected:
   ControlTest() { cpu_.gr(1) = kData; }
 
+  // All storage and the CPU belong to a secure configuration from now on.
+  void MakeProtected() {
+    constexpr ConfigurationId kConfiguration = 7;
+    for (std::uint64_t page = 0; page < ProgramMachine::kSize; page += kPageSize) {
+      machine_.state(page) = PageState(PageKind::kSecure, kConfiguration, false).word();
+    }
+    cpu_.SetConfiguration(kConfiguration);
+    machine_.group().PurgeAll();
+  }
+
   ProgramMachine machine_;
   Cpu& cpu_ = machine_.cpu();
 };
@@ -313,6 +323,25 @@ TEST_F(ControlTest, HostCompletesInterceptedInstructions) {
 TEST_F(ControlTest, UltravisorCallExistsForProtectedGuestsOnly) {
   EXPECT_EQ(machine_.Run("b9a40023"), ProgramCode::kOperation);
   EXPECT_EQ(machine_.Run("b9a40023", kProblem), ProgramCode::kOperation);
+
+  MakeProtected();
+  EXPECT_EQ(machine_.Run("b9a40023", kProblem), ProgramCode::kPrivilegedOperation);
+  machine_.PutText(ProgramMachine::kProgram, "b9a40023");
+  const Exit exit = machine_.RunFrom(ProgramMachine::kProgram);
+  EXPECT_EQ(exit.reason, Exit::Reason::kInstruction);
+  EXPECT_EQ(exit.ipa, 0xb9a4u);
+}
+
+TEST_F(ControlTest, ProtectedGuestSeesItsOwnFacilities) {
+  cpu_.gr(0) = 2;
+  EXPECT_EQ(machine_.Run("b2b01000"), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kData + 16),
+            std::uint64_t{1} << (191 - kUnpack) | std::uint64_t{1} << (191 - 138));
+  MakeProtected();
+  cpu_.gr(0) = 2;
+  EXPECT_EQ(machine_.Run("b2b01000"), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kData + 16),
+            std::uint64_t{1} << (191 - kUltravisorCall) | std::uint64_t{1} << (191 - 138));
 }
 
 TEST_F(ControlTest, InstructionsOfFacilitiesNotOfferedAreOperationExceptions) {
