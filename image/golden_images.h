@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "image/host_key.h"
+#include "image/image_reader.h"
 
 // For tests: the images of tests/golden, whose folder the build names in LETHE_GOLDEN.
 namespace lethe {
@@ -17,6 +18,12 @@ inline Bytes ReadGolden(const std::string& name) {
   absl::StatusOr<Bytes> content = ReadFile(std::string(folder) + "/" + name, 1 << 20);
   LETHE_CHECK(content.ok());
   return *std::move(content);
+}
+
+inline ProtectedImage ReadGoldenImage(const std::string& name) {
+  absl::StatusOr<ProtectedImage> image = ReadImage(ReadGolden(name));
+  LETHE_CHECK(image.ok());
+  return *std::move(image);
 }
 
 inline HostKey ReadGoldenKey(const std::string& name) {
