@@ -13,15 +13,15 @@ struct Event {
   // process-start, memory, first-instruction, first-output, pv-enable, pv-unpack, pv-verify,
   // protected, reset-request, prepare, guest-restarted, perform-begin, perform-end, disable,
   // power-off, crash, exit. The sink adds the time.
-  std::string name;
-  std::optional<std::chrono::nanoseconds> duration;  // how long the step took
-  std::optional<std::uint64_t> pages;                // pages handled by it
-  std::optional<std::uint64_t> uvcs;                 // Ultravisor calls made by it
-  std::optional<std::uint16_t> rc;                   // of the PV command, with rrc
-  std::optional<std::uint16_t> rrc;
-  std::string reason;                         // why, or what failed; empty: nothing to say
-  std::optional<std::uint64_t> host_address;  // memory: where the VMM has the guest's memory
-  std::optional<std::uint64_t> size;          // memory: its size in bytes
+  std::string name = {};
+  std::optional<std::chrono::nanoseconds> duration = {};  // how long the step took
+  std::optional<std::uint64_t> pages = {};                // pages handled by it
+  std::optional<std::uint64_t> uvcs = {};                 // Ultravisor calls made by it
+  std::optional<std::uint16_t> rc = {};                   // of the PV command, with rrc
+  std::optional<std::uint16_t> rrc = {};
+  std::string reason = {};                         // why, or what failed; empty: nothing to say
+  std::optional<std::uint64_t> host_address = {};  // memory: where the VMM has the guest's memory
+  std::optional<std::uint64_t> size = {};          // memory: its size in bytes
 };
 
 // Called from any thread, concurrently; must not block for long and must not call back.

@@ -8,7 +8,8 @@ _start:
         larl    %r1, mask_sccb
         lgfi    %r2, 0x00780005         # write event mask
         bras    %r14, service_call
-        larl    %r3, text_end           # where the arguments go
+        larl    %r3, text
+        aghi    %r3, text_end - text    # where the arguments go
         lgfi    %r4, 0x10480
         larl    %r5, room_end
 1:      llgc    %r0, 0(%r4)
@@ -61,6 +62,7 @@ event:  .short  0
 text:   .ascii  "hello from an ELF program: "
 text_end:
         .skip   256
+        .balign 2
 room_end:
         .skip   8
         .balign 8
