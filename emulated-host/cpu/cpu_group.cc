@@ -12,18 +12,18 @@ CpuGroup::CpuGroup()
 CpuGroup::~CpuGroup() = default;
 
 void CpuGroup::Add(Cpu& cpu) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   members_[&cpu];
 }
 
 void CpuGroup::Remove(Cpu& cpu) {
   timers_.Set(reinterpret_cast<std::uintptr_t>(&cpu), TimerThread::kNever);
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   members_.erase(&cpu);
 }
 
 void CpuGroup::Enter(Cpu& cpu) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   Member& member = members_[&cpu];
   LETHE_CHECK(!member.inside);
   member.inside = true;
@@ -31,13 +31,13 @@ void CpuGroup::Enter(Cpu& cpu) {
 }
 
 void CpuGroup::Leave(Cpu& cpu) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   members_[&cpu].inside = false;
-  changed_.SignalAll();
+  changed_.notify_all();
 }
 
 void CpuGroup::Serve(Cpu& cpu) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   ServeLocked(cpu, members_[&cpu]);
 }
 
@@ -48,7 +48,7 @@ void CpuGroup::ServeLocked(Cpu& cpu, Member& member) {
   member.purge = false;
   member.stored.clear();
   member.dropped.clear();
-  changed_.SignalAll();
+  changed_.notify_all();
 }
 
 bool CpuGroup::Pending(const Cpu* self) const {
@@ -60,19 +60,19 @@ bool CpuGroup::Pending(const Cpu* self) const {
 
 template <typename Request>
 void CpuGroup::Broadcast(Cpu* self, bool wait, Request request) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   for (auto& [cpu, member] : members_) {
     if (cpu == self) continue;
     request(member);
     cpu->RaiseAttention(Cpu::kGroupRequest);
   }
   // Somebody who waits for others as well may have to serve this request.
-  changed_.SignalAll();
+  changed_.notify_all();
   while (wait && Pending(self)) {
     if (self != nullptr && members_[self].Waiting()) {
       ServeLocked(*self, members_[self]);
     } else {
-      changed_.Wait(&mutex_);
+      changed_.wait(lock);
     }
   }
 }
@@ -95,7 +95,15 @@ void CpuGroup::WatchPage(Cpu& self, std::uint64_t absolute_page) {
 }
 
 void CpuGroup::CodeStored(Cpu& self, std::uint64_t absolute, std::size_t length) {
-  Broadcast(&self, false, [&](Member& member) { member.stored.push_back({absolute, length}); });
+  Broadcast(&self, false, [&](Member& member) {
+    // A CPU that does not run for long verifies all its code when it is told to purge.
+    constexpr std::size_t kMostStored = 256;
+    if (member.stored.size() < kMostStored) {
+      member.stored.push_back({absolute, length});
+    } else {
+      member.purge = true;
+    }
+  });
 }
 
 void CpuGroup::DropCode(Cpu& self, std::uint64_t absolute_page) {
@@ -105,7 +113,7 @@ void CpuGroup::DropCode(Cpu& self, std::uint64_t absolute_page) {
 
 void CpuGroup::SetEpoch(std::uint64_t epoch) {
   epoch_.store(epoch, std::memory_order_relaxed);
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   // Their clock comparators have to be looked at anew.
   for (auto& [cpu, member] : members_) cpu->TimerDue();
 }

@@ -2,12 +2,13 @@
 #define LETHE_EMULATED_HOST_CPU_CPU_GROUP_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "emulated-host/cpu/timer_thread.h"
 #include "emulated-host/cpu/tod_clock.h"
 #include "emulated-host/cpu/unique_clock.h"
@@ -84,15 +85,15 @@ class CpuGroup {
 
   template <typename Request>
   void Broadcast(Cpu* self, bool wait, Request request);
-  void ServeLocked(Cpu& cpu, Member& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Pending(const Cpu* self) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ServeLocked(Cpu& cpu, Member& member);
+  bool Pending(const Cpu* self) const;
 
   const TodClock clock_;
   std::atomic<std::uint64_t> epoch_{0};
   UniqueClock unique_;
-  mutable absl::Mutex mutex_;
-  absl::CondVar changed_;
-  absl::flat_hash_map<Cpu*, Member> members_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  absl::flat_hash_map<Cpu*, Member> members_;
   TimerThread timers_;
   absl::Mutex operation_lock_;
 };

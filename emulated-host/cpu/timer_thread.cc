@@ -1,9 +1,8 @@
 #include "emulated-host/cpu/timer_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
-
-#include "absl/time/time.h"
 
 namespace lethe::emulated {
 
@@ -12,15 +11,15 @@ TimerThread::TimerThread(const TodClock& clock, std::function<void(std::uintptr_
 
 TimerThread::~TimerThread() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
     stop_ = true;
-    changed_.Signal();
+    changed_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
 }
 
 void TimerThread::Set(std::uintptr_t id, std::uint64_t deadline) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   if (deadline == kNever) {
     deadlines_.erase(id);
     return;
@@ -29,7 +28,7 @@ void TimerThread::Set(std::uintptr_t id, std::uint64_t deadline) {
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { Run(); });
   } else if (deadline < sleeping_until_) {
-    changed_.Signal();
+    changed_.notify_one();
   }
 }
 
@@ -40,7 +39,7 @@ std::uint64_t TimerThread::Nearest() const {
 }
 
 void TimerThread::Run() {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   while (!stop_) {
     const std::uint64_t now = clock_.HostTime();
     for (auto timer = deadlines_.begin(); timer != deadlines_.end();) {
@@ -52,11 +51,10 @@ void TimerThread::Run() {
     }
     sleeping_until_ = Nearest();
     if (sleeping_until_ == kNever) {
-      changed_.Wait(&mutex_);
+      changed_.wait(lock);
     } else if (sleeping_until_ > now) {
       // A microsecond is 4096 units; rounded up, so that the deadline has passed on waking.
-      changed_.WaitWithTimeout(&mutex_,
-                               absl::Nanoseconds((sleeping_until_ - now) / 512 * 125 + 1000));
+      changed_.wait_for(lock, std::chrono::nanoseconds((sleeping_until_ - now) / 512 * 125 + 1000));
     }
     sleeping_until_ = 0;
   }

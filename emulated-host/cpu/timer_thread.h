@@ -1,12 +1,13 @@
 #ifndef LETHE_EMULATED_HOST_CPU_TIMER_THREAD_H_
 #define LETHE_EMULATED_HOST_CPU_TIMER_THREAD_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "emulated-host/cpu/tod_clock.h"
 
 namespace lethe::emulated {
@@ -29,15 +30,15 @@ class TimerThread {
 
  private:
   void Run();
-  std::uint64_t Nearest() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::uint64_t Nearest() const;
 
   const TodClock& clock_;
   const std::function<void(std::uintptr_t)> due_;
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
-  absl::flat_hash_map<std::uintptr_t, std::uint64_t> deadlines_ ABSL_GUARDED_BY(mutex_);
-  std::uint64_t sleeping_until_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  absl::flat_hash_map<std::uintptr_t, std::uint64_t> deadlines_;
+  std::uint64_t sleeping_until_ = 0;
+  bool stop_ = false;
   std::thread thread_;
 };
 
