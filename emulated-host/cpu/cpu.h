@@ -125,6 +125,7 @@ class Cpu {
 
   // Guest accesses on behalf of the host's instruction handlers, through DAT of this CPU. kNone or
   // the program interruption that the access meets (nothing presented).
+  ProgramInterruption CheckLogical(LogicalAddress at, std::size_t length, Access access);
   ProgramInterruption ReadLogical(LogicalAddress from, absl::Span<std::uint8_t> to);
   ProgramInterruption WriteLogical(LogicalAddress to, absl::Span<const std::uint8_t> from);
   bool ReadReal(std::uint64_t real, absl::Span<std::uint8_t> to);  // false: addressing

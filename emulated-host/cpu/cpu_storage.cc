@@ -511,6 +511,11 @@ ProgramInterruption Outcome(Access access) {
 
 }  // namespace
 
+ProgramInterruption Cpu::CheckLogical(LogicalAddress at, std::size_t length, Access access) {
+  const Inside inside(*this);
+  return Outcome([&] { CheckAccess(at, length, access); });
+}
+
 ProgramInterruption Cpu::ReadLogical(LogicalAddress from, absl::Span<std::uint8_t> to) {
   const Inside inside(*this);
   return Outcome([&] {

@@ -107,16 +107,7 @@ class LogicalAccess {
   // All of it first: nothing is transferred unless everything can be.
   ProgramInterruption Check(Access access) {
     return ForEachPage([&](LogicalAddress at, std::size_t, std::size_t length) {
-      for (;;) {
-        try {
-          cpu_.cpu().CheckAccess(at, length, access);
-          return ProgramInterruption{};
-        } catch (const ProgramInterruption& interruption) {
-          return interruption;
-        } catch (const RestartInstruction&) {
-          // The page changed hands meanwhile.
-        }
-      }
+      return cpu_.cpu().CheckLogical(at, length, access);
     });
   }
   ProgramInterruption Read(std::vector<std::uint8_t>& to) {
