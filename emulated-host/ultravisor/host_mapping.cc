@@ -108,11 +108,11 @@ void HostMapping::Remove(void* client, std::size_t size) {
   });
 }
 
-void HostMapping::Conceal() {
+void HostMapping::Conceal(absl::Span<HostRegion* const> regions) {
   const std::lock_guard lock(mutex_);
   if (!started_) Start();
   if (!userfault_) return;
-  for (const auto& region : regions_) {
+  for (HostRegion* const region : regions) {
     if (!region->watched()) Watch(*region);
     if (region->watched()) ConcealRegion(*region);
   }

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/unique_fd.h"
 #include "emulated-host/ultravisor/host_region.h"
 
@@ -49,11 +50,11 @@ class HostMapping {
   // Forgets all regions inside the range (their mappings are going away or have gone).
   void Remove(void* client, std::size_t size);
 
-  // Starts watching (at the first ENABLE; later calls see to regions that were added since) and
-  // drops the client's mapping of all pages. From then on a page of a watched region that is not
-  // marked `exposed` is not in the client's page table. To be called before a new configuration
-  // can own pages.
-  void Conceal();
+  // Drops the client's mapping of all pages of these regions, and watches them from now on (the
+  // first call starts the fault thread): a page of a watched region that is not marked `exposed` is
+  // not in the client's page table. To be called while no configuration can make pages of the
+  // regions secure.
+  void Conceal(absl::Span<HostRegion* const> regions);
   Concealment concealment() const { return concealment_; }
 
   // Drops the client's mapping of a page that is locked by the caller, who clears `exposed`.

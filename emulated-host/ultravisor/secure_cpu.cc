@@ -122,7 +122,7 @@ void SecureCpu::CompleteSignal(std::uint8_t cc) {
     switch (outstanding_.function) {
       case kStopAndStoreStatus:
         if (other->run_state_ == RunState::kStopped) {
-          other->cpu_.StoreStatus(0);
+          other->cpu_.StoreStatus(kStatusArea);
         } else {
           other->store_status_ = true;
         }

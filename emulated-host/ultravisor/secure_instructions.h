@@ -26,6 +26,7 @@ inline constexpr std::uint16_t kSetPrefixOrder = 13;
 inline constexpr std::uint16_t kStoreStatusAtAddress = 14;
 inline constexpr std::uint64_t kPrefixMask = 0x7fffe000;
 inline constexpr std::uint64_t kStatusAddressMask = 0x7ffffe00;
+inline constexpr std::uint64_t kStatusArea = 0x1200;  // absolute, of STOP AND STORE STATUS
 
 }  // namespace lethe::emulated
 

@@ -6,12 +6,14 @@
 #include <mutex>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/ultravisor/secure_configuration.h"
 #include "emulated-host/ultravisor/secure_cpu.h"
+#include "emulated-host/ultravisor/secure_instructions.h"
 #include "image/header.h"
 #include "image/unseal.h"
 
@@ -136,7 +138,12 @@ ConfigurationId Ultravisor::FindFreeNumber() const {
 Ultravisor::CreatedConfiguration Ultravisor::CreateConfiguration(GuestStorage& storage,
                                                                  HostMapping& mapping) {
   Enter(Uvc::kCreateConfiguration);
-  mapping.Conceal();
+  std::vector<HostRegion*> regions;
+  for (const GuestStorage::Slot& slot : storage.slots()) {
+    regions.push_back(mapping.FindByBytes(slot.bytes));
+    LETHE_CHECK(regions.back() != nullptr);
+  }
+  mapping.Conceal(regions);
   const std::lock_guard lock(lock_);
   const ConfigurationId id = FindFreeNumber();
   if (id == kNoConfiguration) return {WrongState(kTooMany), nullptr};
@@ -378,7 +385,7 @@ UvcResult Ultravisor::SetCpuState(SecureCpu& cpu, std::uint8_t state) {
       return UvcResult::Done();
     case kStopped:
       cpu.run_state_ = RunState::kStopped;
-      if (cpu.store_status_.exchange(false)) cpu.cpu().StoreStatus(0);
+      if (cpu.store_status_.exchange(false)) cpu.cpu().StoreStatus(kStatusArea);
       return UvcResult::Done();
     case kCheckStop:
       cpu.run_state_ = RunState::kCheckStopped;

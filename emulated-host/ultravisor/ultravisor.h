@@ -53,8 +53,9 @@ class Ultravisor {
     UvcResult result;
     std::shared_ptr<SecureConfiguration> configuration;  // null unless result.ok()
   };
-  // Also conceals `mapping` (HostMapping::Conceal). `storage` and `mapping` must stay valid until
-  // the configuration has been destroyed; the regions of all slots of `storage` are in `mapping`.
+  // Also conceals `mapping` (its regions that `storage` shows). `storage` and `mapping` must stay
+  // valid until the configuration has been destroyed; the regions of all slots of `storage` are in
+  // `mapping`.
   CreatedConfiguration CreateConfiguration(GuestStorage& storage, HostMapping& mapping);
   // 0x0101. Refused with kInvalidState while secure CPUs exist. Its pages stay secure until
   // DestroyPage or ConvertFromSecure.
