@@ -274,9 +274,13 @@ int VirtualCpu::Wait(bool& leave) {
       if (deadline <= now) return 0;
       limit = Duration(deadline - now) + std::chrono::nanoseconds(1);
     }
+    const std::uint64_t asleep_at = machine_.group().clock().HostTime();
     machine_.gate().Leave();
     wait_point_.Sleep(ticket, limit);
     machine_.gate().Enter();
+    // The CPU timer runs in the wait state as well.
+    const std::uint64_t slept = machine_.group().clock().HostTime() - asleep_at;
+    cpu_.SetCpuTimer(cpu_.cpu_timer() - static_cast<std::int64_t>(slept));
   }
 }
 

@@ -12,6 +12,13 @@ namespace {
 
 constexpr unsigned kMaxCpuAddress = 255;
 
+// With an Ultravisor, guests may ask to become protected ones.
+CpuModel HostCpuModel(Host& host) {
+  CpuModel model = host.options().cpu_model;
+  if (host.offers_protection()) model.facilities.Set(kUnpack, true);
+  return model;
+}
+
 std::uint64_t UltravisorFeaturesOf(Host& host) {
   return host.offers_protection() ? host.ultravisor().feature_words() : 0;
 }
@@ -20,7 +27,7 @@ std::uint64_t UltravisorFeaturesOf(Host& host) {
 
 VirtualMachine::VirtualMachine(Host& host)
     : host_(host),
-      cpu_model_(host.options().cpu_model, UltravisorFeaturesOf(host)),
+      cpu_model_(HostCpuModel(host), UltravisorFeaturesOf(host)),
       slots_(host, host.options().highest_address),
       protection_(*this) {
   settings_.memory_limit = host.options().highest_address;
