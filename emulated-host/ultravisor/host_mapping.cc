@@ -258,12 +258,12 @@ void HostMapping::PutInto(HostRegion& region, std::size_t page, std::size_t coun
     if (ioctl(userfault_.get(), UFFDIO_CONTINUE, &request) == 0 || request.mapped > 0) return;
     if (request.mapped == -EFAULT) {
       // No page there yet: our own mapping makes one.
-      __atomic_fetch_or(region.bytes(page), 0, __ATOMIC_RELAXED);
+      if (madvise(region.bytes(page), 4096, MADV_POPULATE_WRITE) != 0) break;
     } else if (request.mapped != -EAGAIN) {
       break;
     }
   }
-  // It is mapped already, or the region is going away.
+  // It is mapped already, or cannot be: who waits tries again.
   uffdio_range first{AddressOf(region.client()) + (page << 12), 4096};
   ioctl(userfault_.get(), UFFDIO_WAKE, &first);
 }

@@ -21,7 +21,6 @@ using Code = SecureIntercept::Code;
 constexpr std::uint64_t kProgram = 0x60000;  // where the test's instructions lie
 constexpr std::uint64_t kData = 0x61000;
 constexpr std::uint64_t kProgramNew = 0x1d0;
-constexpr std::uint64_t kProgramOld = 0x150;
 constexpr std::uint64_t kHandler = 0x62000;
 constexpr std::uint64_t kMask64 = Psw::kExtendedAddressing | Psw::kBasicAddressing;
 
