@@ -185,10 +185,12 @@ FloatResult MultiplyAndAdd(const FloatNumber& a, const FloatNumber& b, const Flo
   if (addend.IsNan() || a.IsNan() || b.IsNan()) {
     const bool infinity_times_zero =
         (a.IsInfinity() && b.IsZero()) || (a.IsZero() && b.IsInfinity());
-    if (infinity_times_zero && !IsSignaling(addend)) return Invalid();
-    if (IsSignaling(addend)) return Quieted(addend);
-    if (IsSignaling(a) || IsSignaling(b)) return PropagateNan(a, b);
-    return addend.IsNan() ? Quieted(addend) : PropagateNan(a, b);
+    if (infinity_times_zero) return Invalid();
+    // The factors come before the addend.
+    for (const FloatNumber* operand : {&a, &b, &addend}) {
+      if (IsSignaling(*operand)) return Quieted(*operand);
+    }
+    return Quieted(a.IsNan() ? a : b.IsNan() ? b : addend);
   }
   const FloatResult product = Multiply(a, b);
   if (product.conditions != 0) return product;

@@ -13,8 +13,8 @@ namespace lethe::differential {
 std::string Differences(const SubjectResult& ours, const Result& theirs);
 
 // Where the oracle is known to deviate from the architecture: why; empty if it is not.
-absl::string_view KnownDeviation(const emulated::Instruction& instruction, const Case& request,
-                                 const SubjectResult& ours, const Result& theirs);
+absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours,
+                                 const Result& theirs);
 
 std::string Describe(const Case& request);
 

@@ -157,7 +157,7 @@ class Run {
     if (theirs.outcome == Outcome::kTrapped) ++coverage.traps;
     const std::string differences = Differences(ours, theirs);
     if (differences.empty()) return;
-    const absl::string_view known = KnownDeviation(*sample.instruction, request, ours, theirs);
+    const absl::string_view known = KnownDeviation(sample, ours, theirs);
     if (!known.empty()) {
       ++coverage.known;
       ++known_[std::string(known)];

@@ -14,9 +14,11 @@ bool Contains(const std::array<absl::string_view, kSize>& names, absl::string_vi
   return std::ranges::find(names, name) != names.end();
 }
 
-constexpr std::array<absl::string_view, 17> kNotInOracle = {
-    "AP", "SP",   "ZAP", "CP",   "MP",    "DP",  "SRP", "ED", "EDMK",
-    "TP", "CUSE", "PLO", "TRTE", "TRTRE", "LMD", "CFC", "UPT"};
+constexpr std::array<absl::string_view, 24> kNotInOracle = {
+    "AP",   "SP",    "ZAP", "CP",  "MP",  "DP",   "SRP", "ED",   "EDMK", "TP",   "CUSE",  "PLO",
+    "TRTE", "TRTRE", "LMD", "CFC", "UPT", "CVDG", "CVB", "CVBY", "CVBG", "CPYA", "DIEBR", "DIDBR"};
+constexpr std::array<absl::string_view, 5> kWrongInOracle = {"STMH", "MDEB", "MDEBR", "MXDB",
+                                                             "MXDBR"};
 constexpr std::array<absl::string_view, 5> kModeChanges = {"BSM", "BASSM", "SAM24", "SAM31", "TAM"};
 constexpr std::array<absl::string_view, 3> kOwnEffects = {"SVC", "MC", "SAM64"};
 
@@ -48,20 +50,36 @@ bool IsRelativeBranch(const Instruction& instruction) {
 constexpr std::array<absl::string_view, 9> kAccessRegisters = {
     "SAR", "CPYA", "LAM", "LAMY", "STAM", "STAMY", "LAE", "LAEY", "EAR"};
 
+// Overlapping operands have no defined result.
+constexpr std::array<absl::string_view, 6> kNoOverlap = {"UNPK", "MVCIN", "PKA",
+                                                         "PKU",  "UNPKA", "UNPKU"};
+
 // Long operands in registers.
 struct PairUse {
   absl::string_view mnemonic;
   bool first;   // R1 and R1 + 1 are address and length
   bool second;  // R2 (R3 of RS and RSY) likewise
-  bool padded = false;
+  Role length = Role::kLength;
 };
 constexpr PairUse kPairUses[] = {
-    {"MVCL", true, true, true}, {"CLCL", true, true, true}, {"MVCLE", true, true},
-    {"CLCLE", true, true},      {"MVCLU", true, true},      {"CLCLU", true, true},
-    {"CKSM", false, true},      {"TRE", true, false},       {"TROO", true, false},
-    {"TROT", true, false},      {"TRTO", true, false},      {"TRTT", true, false},
-    {"CU12", true, true},       {"CU14", true, true},       {"CU21", true, true},
-    {"CU24", true, true},       {"CU41", true, true},       {"CU42", true, true},
+    {"MVCL", true, true, Role::kPaddedLength},
+    {"CLCL", true, true, Role::kPaddedLength},
+    {"MVCLE", true, true},
+    {"CLCLE", true, true},
+    {"MVCLU", true, true, Role::kEvenLength},
+    {"CLCLU", true, true, Role::kEvenLength},
+    {"CKSM", false, true},
+    {"TRE", true, false, Role::kNonzeroLength},
+    {"TROO", true, false, Role::kNonzeroLength},
+    {"TROT", true, false, Role::kNonzeroLength},
+    {"TRTO", true, false, Role::kNonzeroLength},
+    {"TRTT", true, false, Role::kNonzeroLength},
+    {"CU12", true, true},
+    {"CU14", true, true},
+    {"CU21", true, true},
+    {"CU24", true, true},
+    {"CU41", true, true},
+    {"CU42", true, true},
 };
 
 constexpr std::uint64_t kDataOffset = 320;   // where operands begin
@@ -86,6 +104,7 @@ constexpr std::array<std::uint8_t, 8> kTargets[] = {
 
 absl::string_view ReasonToSkip(const Instruction& instruction) {
   if (Contains(kNotInOracle, instruction.mnemonic)) return "not in the oracle";
+  if (Contains(kWrongInOracle, instruction.mnemonic)) return "always wrong in the oracle";
   if (Contains(kModeChanges, instruction.mnemonic)) return "changes the addressing mode";
   if (Contains(kOwnEffects, instruction.mnemonic)) return "effect outside of the CPU";
   if (instruction.format == Format::kMII || instruction.format == Format::kSMI) {
@@ -148,7 +167,9 @@ void Generator::ChooseRelative(const Instruction& instruction, std::uint32_t num
     fields.i2 = (kTaken - kInstruction) / 2;
   } else if (instruction.mnemonic == "EXRL") {
     fields.i2 = (kTarget - kInstruction) / 2;
-  } else if (instruction.mnemonic != "LARL") {
+  } else if (instruction.mnemonic == "LARL") {
+    fields.i2 = static_cast<std::int32_t>(Random()) / 4;  // the oracle has 32 bits for the distance
+  } else {
     const std::uint64_t offset = OneIn(4) ? Below(128) * 2 : Below(32) * 8;
     fields.i2 = (static_cast<std::int64_t>(kWindowAddress + kDataOffset + offset) - here) / 2;
   }
@@ -167,37 +188,51 @@ void Generator::ChooseSpecial(const Instruction& instruction, Sample& sample, Fi
     fields.r1 = 2 + 2 * Below(3);
     fields.r2 = 8 + 2 * Below(3);
     fields.r3 = fields.r2;
-    const Role length = use.padded ? Role::kPaddedLength : Role::kLength;
+
     roles.fill(Role::kAny);
     roles[fields.r1] = Role::kData;
     roles[fields.r2] = Role::kOther;
-    if (use.first) roles[fields.r1 + 1] = length;
-    if (use.second) roles[fields.r2 + 1] = length;
-    if (name.substr(0, 3) == "TRO" || name.substr(0, 3) == "TRT") roles[1] = Role::kTable;
+    if (use.first) roles[fields.r1 + 1] = use.length;
+    if (use.second) roles[fields.r2 + 1] = use.length;
+    if (name.substr(0, 3) == "TRO" || name.substr(0, 3) == "TRT") roles[1] = Role::kFarTable;
     if (instruction.format == Format::kRRF_c) fields.r3 = Below(2);  // M3
     if (OneIn(16)) ++fields.r1;                                      // specification exception
+    fields.b2 = 14;  // the padding byte: nothing that changes on the way
+    sample.stub.repeat = 1;
   }
   if (name == "CLST" || name == "MVST" || name == "SRST" || name == "SRSTU") {
     fields.r1 = 2 + Below(6);
     fields.r2 = 8 + Below(6);
     roles.fill(Role::kAny);
-    roles[0] = Role::kCharacter;
+    roles[0] = name == "SRSTU" ? Role::kWideCharacter : Role::kCharacter;
+    sample.stub.repeat = 1;
     roles[fields.r1] = name[0] == 'S' ? Role::kEndOfData : Role::kOther;
     roles[fields.r2] = Role::kData;
   }
   if (name == "CSST") {
     roles[0] = Role::kFunction;
-    roles[1] = Role::kTable;
+    roles[1] = Role::kAligned;
     fields.r3 = 2 * (1 + Below(3));
     fields.b1 = 8 + Below(4);
     fields.b2 = 12 + Below(4);
-    roles[fields.b1] = roles[fields.b2] = Role::kTable;
+    roles[fields.b1] = roles[fields.b2] = Role::kAligned;
     fields.d1 = 16 * Below(8);
     fields.d2 = 16 * Below(8);
   }
   if (name.substr(0, 4) == "SRNM" || name.substr(0, 2) == "TC") {
     fields.b2 = fields.x2 = 0;
     fields.d2 = name[0] == 'S' ? Below(OneIn(4) ? 4096 : 8) : Below(4096);
+  }
+  if (name == "SFPC" || name == "SFASR") roles[fields.r1] = Role::kControl;
+  if (Contains(kNoOverlap, name)) {
+    if (fields.length > 15) fields.length = Below(64);
+    fields.d1 = Below(16);
+    fields.d2 = Below(16);
+    fields.b1 = 2 + Below(6);
+    fields.b2 = 8 + Below(8);
+    roles.fill(Role::kAny);
+    roles[fields.b1] = Role::kData;
+    roles[fields.b2] = Role::kOther;
   }
   if (name == "EX") {
     roles.fill(Role::kAny);
@@ -271,6 +306,13 @@ std::uint64_t Generator::Value() {
   }
 }
 
+std::uint32_t Generator::ControlWord() {
+  constexpr std::uint32_t kModes[] = {0, 0, 1, 2, 3, 7};
+  const std::uint32_t masks = OneIn(8) ? Below(32) << 27 : 0;
+  const std::uint32_t flags = OneIn(4) ? Below(32) << 19 : 0;
+  return masks | flags | kModes[Below(std::size(kModes))];
+}
+
 std::uint64_t Generator::ShortNumber() {
   constexpr std::uint32_t kSpecial[] = {
       0x0000'0000, 0x8000'0000, 0x3f80'0000, 0xbf80'0000, 0x7f80'0000, 0xff80'0000,
@@ -342,12 +384,18 @@ std::uint64_t Generator::RoleValue(Role role, std::uint32_t number) {
       return data + near;
     case Role::kOther:
       return kWindowAddress + kOtherOffset + near;
-    case Role::kTable:
+    case Role::kAligned:
       return data + near / 16 * 16;
+    case Role::kFarTable:
+      return kTableAddress;
     case Role::kIndex:
       return OneIn(4) ? Below(64) : Below(8) * 8;
     case Role::kLength:
       return Below(128);
+    case Role::kNonzeroLength:
+      return (1 + Below(60)) * 2;
+    case Role::kEvenLength:
+      return Below(64) * 2;
     case Role::kPaddedLength:
       return (Random() & ~std::uint64_t{0xff'ffff}) | Below(128);
     case Role::kTaken:
@@ -357,9 +405,13 @@ std::uint64_t Generator::RoleValue(Role role, std::uint32_t number) {
     case Role::kEndOfData:
       return data + 64 + Below(128);
     case Role::kCharacter:
-      return (Random() & 0xffff'ffff'0000'0000) | (OneIn(8) ? Below(0x1'0000) : Below(4));
+      return (Random() & 0xffff'ffff'0000'0000) | Below(OneIn(4) ? 256 : 4);
+    case Role::kWideCharacter:
+      return (Random() & 0xffff'ffff'0000'0000) | Below(OneIn(4) ? 0x1'0000 : 4);
+    case Role::kControl:
+      return ControlWord();
     case Role::kFunction:
-      return (Random() & 0xffff'ffff'0000'0000) | Below(6) << 8 | Below(3);
+      return (Random() & 0xffff'ffff'0000'0000) | (1 + Below(4)) << 8 | Below(3);
   }
   return 0;
 }
@@ -418,12 +470,20 @@ Case Generator::MakeCase(const Sample& sample, std::uint32_t number) {
                         : OneIn(2)     ? 0
                                        : Random();
   }
-  constexpr std::uint32_t kModes[] = {0, 0, 1, 2, 3, 7};
-  const std::uint32_t masks = OneIn(8) ? Below(32) << 27 : 0;
-  const std::uint32_t flags = OneIn(4) ? Below(32) << 19 : 0;
-  state.floating_control = masks | flags | kModes[Below(std::size(kModes))];
+  state.floating_control = ControlWord();
   state.condition = Below(64) << 24;
   FillWindow(state);
+  if (sample.instruction->mnemonic == "LFPC" || sample.instruction->mnemonic == "LFAS") {
+    for (std::size_t i = 0; i < kWindowBytes; i += 4) {
+      StoreBigEndian(&state.window[i], ControlWord());
+    }
+  }
+  if (sample.roles[0] == Role::kCharacter) {
+    const auto character = static_cast<std::uint8_t>(state.general[0].value());
+    state.window[kDataOffset + 64 + Below(128)] = character;
+    state.window[kDataOffset + 200] = character;
+    state.window[kOtherOffset + 200] = character;
+  }
   return made;
 }
 

@@ -21,17 +21,22 @@ absl::string_view ReasonToSkip(const emulated::Instruction& instruction);
 // What a general register must hold so that the instruction does something sensible.
 enum class Role : std::uint8_t {
   kAny,
-  kData,          // address in the window
-  kOther,         // address in the window, away from kData
-  kTable,         // aligned address in the window
-  kIndex,         // small
-  kLength,        // short enough for the window
-  kPaddedLength,  // the same in 24 bits, a padding byte on the left of it
-  kTaken,         // address where branches lead
-  kTarget,        // address of the stub's second instruction
-  kEndOfData,     // behind kData
-  kCharacter,     // one byte or two, nothing on the left
-  kFunction,      // 0, 1 or 2 in the rightmost byte, a small number on the left of it
+  kData,           // address in the window
+  kOther,          // address in the window, away from kData
+  kAligned,        // address in the window, on a 16-byte boundary
+  kFarTable,       // address of the constant table
+  kIndex,          // small
+  kLength,         // short enough for the window
+  kEvenLength,     //
+  kNonzeroLength,  // even, too
+  kPaddedLength,   // in 24 bits, a padding byte on the left of it
+  kTaken,          // address where branches lead
+  kTarget,         // address of the stub's second instruction
+  kEndOfData,      // behind kData
+  kCharacter,      // one byte, nothing on the left of it; the window holds it
+  kWideCharacter,  // two bytes
+  kControl,        // a valid floating-point-control word, nothing on the left of it
+  kFunction,       // 0, 1 or 2; on the left of it 1 to 4 (0 would end the oracle)
 };
 
 // One instruction with its operand fields, in place.
@@ -63,6 +68,7 @@ class Generator {
   void ChooseSpecial(const emulated::Instruction& instruction, Sample& sample, Fields& fields);
 
   std::uint64_t Value();
+  std::uint32_t ControlWord();
   std::uint64_t ShortNumber();
   std::uint64_t LongNumber();
   std::uint64_t ExtendedLeft();

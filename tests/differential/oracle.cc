@@ -102,8 +102,13 @@ void Write(const Stub& stub, std::uint8_t* at) {
   constexpr std::uint8_t kLmgR0R15[] = {0xeb, 0x0f, 0xe0, 0x00, 0x00, 0x04};
   PutRelative(at, kLarlR14, &g_in);
   memcpy(at + 6, kLmgR0R15, sizeof(kLmgR0R15));
-  const std::size_t length = LengthOf(stub.instruction);
+  std::size_t length = LengthOf(stub.instruction);
   memcpy(at + kInstruction, stub.instruction.data(), length);
+  if (stub.repeat != 0) {
+    const auto branch = RepeatBranch(length);
+    memcpy(at + kInstruction + length, branch.data(), branch.size());
+    length += branch.size();
+  }
   PutRelative(at + kInstruction + length, kBrcl15, reinterpret_cast<const void*>(&FellThrough));
   PutRelative(at + kTaken, kBrcl15, reinterpret_cast<const void*>(&Branched));
   memcpy(at + kTarget, stub.target.data(), stub.target.size());
@@ -130,7 +135,10 @@ void Serve() {
   if (!ReadAll(&greeting, sizeof(greeting))) return;
   if (greeting.stubs > kMaxStubs) Die("oracle: too many stubs\n");
   std::uint8_t* const code = MapAt(kCodeAddress, kMaxStubs * kStubBytes);
-  MapAt(kDataAddress, kDataBytes);
+  std::uint8_t* const data = MapAt(kDataAddress, kDataBytes);
+  for (std::uint64_t i = 0; i < kTableBytes; ++i) {
+    data[kTableAddress - kDataAddress + i] = FarTableByte(i);
+  }
   for (std::uint32_t i = 0; i < greeting.stubs; ++i) {
     Stub stub;
     if (!ReadAll(&stub, sizeof(stub))) return;

@@ -31,10 +31,21 @@ inline constexpr std::uint32_t kMaxStubs = 32768;
 
 inline constexpr std::uint64_t kDataAddress = 0x2000'0000;
 inline constexpr std::uint64_t kDataBytes = 0x8'0000;
+inline constexpr std::uint64_t kTableAddress = kDataAddress + 0x4'0000;  // FarTableByte, constant
+inline constexpr std::uint64_t kTableBytes = 0x2'0000;
 inline constexpr std::uint64_t kWindowAddress = kDataAddress + 0x2'0000;
 inline constexpr std::uint64_t kWindowBytes = 1024;
 
 inline constexpr std::uint32_t kMaxBatch = 512;
+
+constexpr std::uint8_t FarTableByte(std::uint64_t index) {
+  return static_cast<std::uint8_t>(index * 5 + index / 256 + 1);
+}
+
+// BRC 1 to an instruction of `length` bytes in front of it.
+constexpr std::array<std::uint8_t, 4> RepeatBranch(std::size_t length) {
+  return {0xa7, 0x14, 0xff, static_cast<std::uint8_t>(0x100 - length / 2)};
+}
 
 struct Greeting {
   Be32 stubs;
@@ -43,6 +54,8 @@ struct Greeting {
 struct Stub {
   std::array<std::uint8_t, 8> instruction{};
   std::array<std::uint8_t, 8> target{};
+  // Condition code 3 means "to be continued": BRC 1 behind the instruction leads back to it.
+  std::uint8_t repeat = 0;
 };
 
 struct State {

@@ -33,6 +33,8 @@ emulated::CpuModel EverythingOffered() {
       model.facilities.Set(instruction.facility, true);
     }
   }
+  // Not facilities of rows, but of operands.
+  for (const emulated::Facility facility : {22, 24, 26, 30}) model.facilities.Set(facility, true);
   return model;
 }
 
@@ -72,6 +74,9 @@ Subject::Subject()
   cpu_ = std::make_unique<emulated::Cpu>(model_, 0, storage_, group_, *host_);
   cpu_->ClearReset();
   cpu_->SetControl(0, cpu_->registers().control[0] | kAfpControl);
+  for (std::uint64_t i = 0; i < kTableBytes; ++i) {
+    data_.bytes[kTableAddress - kDataAddress + i] = FarTableByte(i);
+  }
   const auto put_wait = [this](std::uint64_t at, std::uint64_t address) {
     StoreBigEndian<std::uint64_t>(&low_.bytes[at], Psw::kWait | k64Bit);
     StoreBigEndian<std::uint64_t>(&low_.bytes[at + 8], address);
@@ -87,8 +92,12 @@ void Subject::Load(const std::vector<Sample>& samples) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const Stub& stub = samples[i].stub;
     std::uint8_t* const at = &code_.bytes[i * kStubBytes];
-    const std::size_t length = emulated::LengthOfInstruction(stub.instruction[0]);
+    std::size_t length = emulated::LengthOfInstruction(stub.instruction[0]);
     std::memcpy(at + kInstruction, stub.instruction.data(), length);
+    if (stub.repeat != 0) {
+      std::ranges::copy(RepeatBranch(length), at + kInstruction + length);
+      length += RepeatBranch(length).size();
+    }
     at[kInstruction + length] = kSvc;
     at[kInstruction + length + 1] = Outcome::kFellThrough;
     at[kTaken] = kSvc;
