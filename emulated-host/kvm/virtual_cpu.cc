@@ -138,8 +138,8 @@ int VirtualCpu::LeaveForUser(bool& leave) {
 }
 
 bool VirtualCpu::HandleStopRequest(bool& leave) {
-  // What is pending and enabled comes first, as long as the CPU can take it.
-  if (!secure_ || !secure_->answer_due()) Deliver();
+  // What is pending and enabled comes first.
+  if (Deliverable()) return false;
   const std::optional<abi::kvm_s390_irq> request = local_.Take(Kind::kStop);
   if (!request) return false;
   if (request->u.stop.flags & abi::KVM_S390_STOP_FLAG_STORE_STATUS) {
@@ -156,12 +156,16 @@ bool VirtualCpu::HandleStopRequest(bool& leave) {
   return true;
 }
 
-int VirtualCpu::ExecuteOrdinary(bool& leave) {
-  Deliver();
+int VirtualCpu::ExecuteOrdinary(bool& leave) { return HandleExit(Execute(), leave); }
+
+// Interruptions are delivered in OnAttention only: there the CPU can leave half-way if a page of
+// the prefix area cannot be had.
+Exit VirtualCpu::Execute() {
+  cpu_.RequestAttention();
   running_ = true;
   const Exit exit = cpu_.Run();
   running_ = false;
-  return HandleExit(exit, leave);
+  return exit;
 }
 
 int VirtualCpu::ExecuteSecure(bool& leave) {
@@ -187,10 +191,7 @@ int VirtualCpu::ExecuteSecure(bool& leave) {
     }
     return Finish(disposition, leave);
   }
-  Deliver();
-  running_ = true;
-  const Exit exit = cpu_.Run();
-  running_ = false;
+  const Exit exit = Execute();
   if (exit.reason == Exit::Reason::kInstruction) {
     secure_->Take(exit);
     return 0;
@@ -296,7 +297,6 @@ CpuHost::Verdict VirtualCpu::OnAttention(Cpu&) {
 }
 
 CpuHost::Verdict VirtualCpu::ResolveSecureFault(Cpu&, std::uint64_t absolute, SecureFault fault) {
-  if (ShouldLeave()) return Verdict::kLeave;
   fault_error_ = machine_.protection().ResolveFault(*this, absolute, fault);
   return fault_error_ == 0 ? Verdict::kContinue : Verdict::kLeave;
 }
@@ -306,9 +306,10 @@ CpuHost::Verdict VirtualCpu::ResolveSecureFault(Cpu&, std::uint64_t absolute, Se
 bool VirtualCpu::Deliverable() {
   FloatingInterrupts& floating = machine_.floating();
   const InterruptionSet pending = local_.pending() | floating.pending();
-  return (pending & Admitted(MasksOf(cpu_.registers()), local_.machine_check_subclasses() |
-                                                            floating.machine_check_subclasses())) !=
-         0;
+  const InterruptionSet admitted =
+      Admitted(MasksOf(cpu_.registers()),
+               local_.machine_check_subclasses() | floating.machine_check_subclasses());
+  return (pending & admitted & ~SetOf(Kind::kStop)) != 0;
 }
 
 void VirtualCpu::Deliver() {

@@ -107,6 +107,7 @@ class VirtualCpu : private CpuHost {
   int RunLocked();
   int RunLoop();
   int RunOnce(bool& leave);
+  Exit Execute();
   int ExecuteOrdinary(bool& leave);
   int ExecuteSecure(bool& leave);
   int HandleExit(const Exit& exit, bool& leave);
