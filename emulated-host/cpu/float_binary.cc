@@ -1,6 +1,8 @@
 // Binary-floating-point arithmetic, comparison, loading and testing.
 
+#include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "emulated-host/cpu/float_operands.h"
 #include "emulated-host/cpu/float_tables.h"
@@ -18,63 +20,181 @@ FloatNumber FromR1(Cpu& cpu, const Op& op) {
   return FprNumber<Format>(cpu, op.r1);
 }
 
-template <typename Format, auto Second, auto Operation>
-void AddOrSubtract(Cpu& cpu, const Op& op) {
-  RequireBfp(cpu);
+// An operation of two operands, in our arithmetic and in the host's.
+struct AddOperation {
+  static FloatResult Exact(const FloatNumber& a, const FloatNumber& b, RoundingMode mode) {
+    return Add(a, b, mode);
+  }
+  template <typename Host>
+  static Host OnHost(Host a, Host b) {
+    return a + b;
+  }
+};
+struct SubtractOperation {
+  static FloatResult Exact(const FloatNumber& a, const FloatNumber& b, RoundingMode mode) {
+    return Subtract(a, b, mode);
+  }
+  template <typename Host>
+  static Host OnHost(Host a, Host b) {
+    return a - b;
+  }
+};
+
+template <typename Format, typename Operation>
+[[gnu::noinline]] void AddExactly(Cpu& cpu, int r1, typename Format::Bits first,
+                                  typename Format::Bits second) {
   const RoundingMode mode = FpcRounding(cpu);
-  const FloatNumber a = FromR1<Format>(cpu, op);
-  const FloatResult sum = Operation(a, Second(cpu, op), mode);
+  const FloatResult sum = Operation::Exact(Decode<Format>(first), Decode<Format>(second), mode);
   FloatNumber delivered;
-  const Completion completion = Deliver<Format>(cpu, op.r1, sum, mode, false, &delivered);
+  const Completion completion = Deliver<Format>(cpu, r1, sum, mode, false, &delivered);
   SetCcOfNumber(cpu, delivered);
   completion.Finish(cpu);
+}
+
+template <typename Format, auto Second, typename Operation>
+void AddOrSubtract(Cpu& cpu, const Op& op) {
+  RequireBfp(cpu);
+  RequireOperandRegister<Format>(cpu, op.r1);
+  const auto second = Second(cpu, op);
+  const auto first = FprBits<Format>(cpu, op.r1);
+  if constexpr (HasHost<Format>) {
+    if (HostArithmeticDoes(cpu)) {
+      const auto sum = Operation::OnHost(ToHost<Format>(first), ToHost<Format>(second));
+      if (IsBelowInfinity<Format>(sum)) {
+        SetFprBits<Format>(cpu, op.r1, FromHost<Format>(sum));
+        cpu.SetCc(static_cast<std::uint8_t>((sum > 0) << 1 | (sum < 0)));
+        return;
+      }
+    }
+  }
+  AddExactly<Format, Operation>(cpu, op.r1, first, second);
+}
+
+template <typename Format, typename Result>
+[[gnu::noinline]] void MultiplyExactly(Cpu& cpu, int r1, typename Format::Bits first,
+                                       typename Format::Bits second) {
+  const FloatResult product = Multiply(Decode<Format>(first), Decode<Format>(second));
+  Deliver<Result>(cpu, r1, product, FpcRounding(cpu)).Finish(cpu);
 }
 
 template <typename Format, typename Result, auto Second>
 void MultiplyInto(Cpu& cpu, const Op& op) {
   RequireBfp(cpu);
   RequireOperandRegister<Result>(cpu, op.r1);
-  const FloatNumber a = FprNumber<Format>(cpu, op.r1);
-  const FloatResult product = Multiply(a, Second(cpu, op));
-  Deliver<Result>(cpu, op.r1, product, FpcRounding(cpu)).Finish(cpu);
+  const auto second = Second(cpu, op);
+  const auto first = FprBits<Format>(cpu, op.r1);
+  if constexpr (HasHost<Format> && std::is_same_v<Format, Result>) {
+    if (HostArithmeticDoes(cpu)) {
+      const auto product = ToHost<Format>(first) * ToHost<Format>(second);
+      if (IsPlain<Format>(product)) {
+        return SetFprBits<Format>(cpu, op.r1, FromHost<Format>(product));
+      }
+    }
+  }
+  MultiplyExactly<Format, Result>(cpu, op.r1, first, second);
+}
+
+template <typename Format>
+[[gnu::noinline]] void DivideExactly(Cpu& cpu, int r1, typename Format::Bits first,
+                                     typename Format::Bits second) {
+  const FloatResult quotient =
+      Divide(Decode<Format>(first), Decode<Format>(second), Format::kPrecision);
+  Deliver<Format>(cpu, r1, quotient, FpcRounding(cpu)).Finish(cpu);
 }
 
 template <typename Format, auto Second>
 void DivideBy(Cpu& cpu, const Op& op) {
   RequireBfp(cpu);
-  const FloatNumber a = FromR1<Format>(cpu, op);
-  const FloatResult quotient = Divide(a, Second(cpu, op), Format::kPrecision);
-  Deliver<Format>(cpu, op.r1, quotient, FpcRounding(cpu)).Finish(cpu);
+  RequireOperandRegister<Format>(cpu, op.r1);
+  const auto second = Second(cpu, op);
+  const auto first = FprBits<Format>(cpu, op.r1);
+  if constexpr (HasHost<Format>) {
+    if (HostArithmeticDoes(cpu)) {
+      const auto quotient = ToHost<Format>(first) / ToHost<Format>(second);
+      if (IsPlain<Format>(quotient)) {
+        return SetFprBits<Format>(cpu, op.r1, FromHost<Format>(quotient));
+      }
+    }
+  }
+  DivideExactly<Format>(cpu, op.r1, first, second);
+}
+
+template <typename Format>
+[[gnu::noinline]] void SquareRootExactly(Cpu& cpu, int r1, typename Format::Bits radicand) {
+  const FloatResult root = SquareRoot(Decode<Format>(radicand), Format::kPrecision);
+  Deliver<Format>(cpu, r1, root, FpcRounding(cpu)).Finish(cpu);
 }
 
 template <typename Format, auto Second>
 void SquareRootOf(Cpu& cpu, const Op& op) {
   RequireBfp(cpu);
   RequireOperandRegister<Format>(cpu, op.r1);
-  const FloatResult root = SquareRoot(Second(cpu, op), Format::kPrecision);
-  Deliver<Format>(cpu, op.r1, root, FpcRounding(cpu)).Finish(cpu);
+  const auto radicand = Second(cpu, op);
+  if constexpr (HasHost<Format>) {
+    if (HostArithmeticDoes(cpu)) {
+      const auto root = std::sqrt(ToHost<Format>(radicand));
+      if (IsPlain<Format>(root)) {
+        return SetFprBits<Format>(cpu, op.r1, FromHost<Format>(root));
+      }
+    }
+  }
+  SquareRootExactly<Format>(cpu, op.r1, radicand);
 }
 
-template <typename Format, auto Second, auto Operation>
+template <typename Format, bool kSubtract>
+[[gnu::noinline]] void MultiplyAndAddExactly(Cpu& cpu, int r1, typename Format::Bits second,
+                                             typename Format::Bits third) {
+  const RoundingMode mode = FpcRounding(cpu);
+  const FloatNumber addend = FprNumber<Format>(cpu, r1);
+  const FloatNumber a = Decode<Format>(second);
+  const FloatNumber b = Decode<Format>(third);
+  const FloatResult result =
+      kSubtract ? MultiplyAndSubtract(a, b, addend, mode) : MultiplyAndAdd(a, b, addend, mode);
+  Deliver<Format>(cpu, r1, result, mode).Finish(cpu);
+}
+
+template <typename Format, auto Second, bool kSubtract>
 void MultiplyAnd(Cpu& cpu, const Op& op) {
   RequireBfp(cpu);
-  const RoundingMode mode = FpcRounding(cpu);
-  const FloatNumber addend = FprNumber<Format>(cpu, op.r1);
-  const FloatNumber factor = FprNumber<Format>(cpu, op.r3);
-  const FloatResult result = Operation(Second(cpu, op), factor, addend, mode);
-  Deliver<Format>(cpu, op.r1, result, mode).Finish(cpu);
+  const auto second = Second(cpu, op);
+  const auto third = FprBits<Format>(cpu, op.r3);
+  if (HostArithmeticDoes(cpu)) {
+    const auto addend = ToHost<Format>(FprBits<Format>(cpu, op.r1));
+    const auto result =
+        std::fma(ToHost<Format>(second), ToHost<Format>(third), kSubtract ? -addend : addend);
+    if (IsPlain<Format>(result)) {
+      return SetFprBits<Format>(cpu, op.r1, FromHost<Format>(result));
+    }
+  }
+  MultiplyAndAddExactly<Format, kSubtract>(cpu, op.r1, second, third);
 }
 
-template <typename Format, auto Second, bool kSignal>
-void CompareWith(Cpu& cpu, const Op& op) {
-  RequireBfp(cpu);
-  const FloatNumber a = FromR1<Format>(cpu, op);
-  const FloatNumber b = Second(cpu, op);
+template <typename Format, bool kSignal>
+[[gnu::noinline]] void CompareExactly(Cpu& cpu, typename Format::Bits first,
+                                      typename Format::Bits second) {
+  const FloatNumber a = Decode<Format>(first);
+  const FloatNumber b = Decode<Format>(second);
   const auto invalid = [](const FloatNumber& number) {
     return kSignal ? number.IsNan() : number.kind == FloatNumber::Kind::kSignalingNan;
   };
   if (invalid(a) || invalid(b)) RaiseConditions(cpu, kIeeeInvalid);
   cpu.SetCc(Compare(a, b));
+}
+
+template <typename Format, auto Second, bool kSignal>
+void CompareWith(Cpu& cpu, const Op& op) {
+  RequireBfp(cpu);
+  RequireOperandRegister<Format>(cpu, op.r1);
+  const auto second = Second(cpu, op);
+  const auto first = FprBits<Format>(cpu, op.r1);
+  if constexpr (HasHost<Format>) {
+    const auto a = ToHost<Format>(first);
+    const auto b = ToHost<Format>(second);
+    if (!std::isunordered(a, b)) {
+      return cpu.SetCc(static_cast<std::uint8_t>((a > b) << 1 | (a < b)));
+    }
+  }
+  CompareExactly<Format, kSignal>(cpu, first, second);
 }
 
 template <typename Format>
@@ -102,21 +222,29 @@ void LoadWithSign(Cpu& cpu, const Op& op) {
   SetCcOfNumber(cpu, number);
 }
 
+template <typename From, typename To>
+[[gnu::noinline]] void LoadLengthenedExactly(Cpu& cpu, int r1, typename From::Bits source) {
+  const FloatResult result = PropagateNan(Decode<From>(source));
+  RaiseConditions(cpu, result.conditions);
+  SetFprBits<To>(cpu, r1, Encode<To>(result.number));
+}
+
 template <typename From, typename To, auto Second>
 void LoadLengthened(Cpu& cpu, const Op& op) {
   RequireBfp(cpu);
   RequireOperandRegister<To>(cpu, op.r1);
-  const FloatResult result = PropagateNan(Second(cpu, op));
-  RaiseConditions(cpu, result.conditions);
-  SetFprBits<To>(cpu, op.r1, Encode<To>(result.number));
+  const auto source = Second(cpu, op);
+  if constexpr (HasHost<To>) {
+    const auto value = ToHost<From>(source);
+    if (!std::isnan(value)) return SetFprBits<To>(cpu, op.r1, FromHost<To>(value));
+  }
+  LoadLengthenedExactly<From, To>(cpu, op.r1, source);
 }
 
 // A trapped overflow or underflow leaves the rounded number in the *source* format, scaled by less
 // than in arithmetic.
 template <typename From, typename To>
-void LoadRounded(Cpu& cpu, const Op& op) {
-  RequireBfp(cpu);
-  RequireOperandRegister<From>(cpu, op.r1);
+[[gnu::noinline]] void LoadRoundedExactly(Cpu& cpu, const Op& op) {
   const FloatNumber source = FromR2<From>(cpu, op);
   const RoundingMode mode = ExtensionRounding(cpu, op);
   const FloatResult result = PropagateNan(source);
@@ -137,6 +265,19 @@ void LoadRounded(Cpu& cpu, const Op& op) {
     SetFprBits<To>(cpu, op.r1, Encode<To>(rounded.number));
   }
   NoteRounding(cpu, rounded, SuppressesInexact(cpu, op)).Finish(cpu);
+}
+
+template <typename From, typename To>
+void LoadRounded(Cpu& cpu, const Op& op) {
+  RequireBfp(cpu);
+  RequireOperandRegister<From>(cpu, op.r1);
+  if constexpr (HasHost<From>) {
+    if (HostArithmeticDoes(cpu) && (op.r3 == 0 || op.r3 == 4)) {
+      const auto value = static_cast<HostOf<To>>(ToHost<From>(FprBits<From>(cpu, op.r2)));
+      if (IsPlain<To>(value)) return SetFprBits<To>(cpu, op.r1, FromHost<To>(value));
+    }
+  }
+  LoadRoundedExactly<From, To>(cpu, op);
 }
 
 template <typename Format>
@@ -286,36 +427,36 @@ constexpr Instruction kInstructions[] = {
     {0xb301, "LNEBR", Format::kRRE, kBase, Straight<&LoadWithSign<S, SignChange::kNegative>>},
     {0xb302, "LTEBR", Format::kRRE, kBase, Straight<&LoadAndTest<S>>},
     {0xb303, "LCEBR", Format::kRRE, kBase, Straight<&LoadWithSign<S, SignChange::kComplement>>},
-    {0xb304, "LDEBR", Format::kRRE, kBase, Straight<&LoadLengthened<S, L, &FromR2<S>>>},
-    {0xb305, "LXDBR", Format::kRRE, kBase, Straight<&LoadLengthened<L, X, &FromR2<L>>>},
-    {0xb306, "LXEBR", Format::kRRE, kBase, Straight<&LoadLengthened<S, X, &FromR2<S>>>},
-    {0xb307, "MXDBR", Format::kRRE, kBase, Straight<&MultiplyInto<L, X, &FromR2<L>>>},
-    {0xb308, "KEBR", Format::kRRE, kBase, Straight<&CompareWith<S, &FromR2<S>, true>>},
-    {0xb309, "CEBR", Format::kRRE, kBase, Straight<&CompareWith<S, &FromR2<S>, false>>},
-    {0xb30a, "AEBR", Format::kRRE, kBase, Straight<&AddOrSubtract<S, &FromR2<S>, &Add>>},
-    {0xb30b, "SEBR", Format::kRRE, kBase, Straight<&AddOrSubtract<S, &FromR2<S>, &Subtract>>},
-    {0xb30c, "MDEBR", Format::kRRE, kBase, Straight<&MultiplyInto<S, L, &FromR2<S>>>},
-    {0xb30d, "DEBR", Format::kRRE, kBase, Straight<&DivideBy<S, &FromR2<S>>>},
-    {0xb30e, "MAEBR", Format::kRRD, kBase, Straight<&MultiplyAnd<S, &FromR2<S>, &MultiplyAndAdd>>},
-    {0xb30f, "MSEBR", Format::kRRD, kBase,
-     Straight<&MultiplyAnd<S, &FromR2<S>, &MultiplyAndSubtract>>},
+    {0xb304, "LDEBR", Format::kRRE, kBase, Straight<&LoadLengthened<S, L, &BitsOfR2<S>>>},
+    {0xb305, "LXDBR", Format::kRRE, kBase, Straight<&LoadLengthened<L, X, &BitsOfR2<L>>>},
+    {0xb306, "LXEBR", Format::kRRE, kBase, Straight<&LoadLengthened<S, X, &BitsOfR2<S>>>},
+    {0xb307, "MXDBR", Format::kRRE, kBase, Straight<&MultiplyInto<L, X, &BitsOfR2<L>>>},
+    {0xb308, "KEBR", Format::kRRE, kBase, Straight<&CompareWith<S, &BitsOfR2<S>, true>>},
+    {0xb309, "CEBR", Format::kRRE, kBase, Straight<&CompareWith<S, &BitsOfR2<S>, false>>},
+    {0xb30a, "AEBR", Format::kRRE, kBase, Straight<&AddOrSubtract<S, &BitsOfR2<S>, AddOperation>>},
+    {0xb30b, "SEBR", Format::kRRE, kBase,
+     Straight<&AddOrSubtract<S, &BitsOfR2<S>, SubtractOperation>>},
+    {0xb30c, "MDEBR", Format::kRRE, kBase, Straight<&MultiplyInto<S, L, &BitsOfR2<S>>>},
+    {0xb30d, "DEBR", Format::kRRE, kBase, Straight<&DivideBy<S, &BitsOfR2<S>>>},
+    {0xb30e, "MAEBR", Format::kRRD, kBase, Straight<&MultiplyAnd<S, &BitsOfR2<S>, false>>},
+    {0xb30f, "MSEBR", Format::kRRD, kBase, Straight<&MultiplyAnd<S, &BitsOfR2<S>, true>>},
     {0xb310, "LPDBR", Format::kRRE, kBase, Straight<&LoadWithSign<L, SignChange::kPositive>>},
     {0xb311, "LNDBR", Format::kRRE, kBase, Straight<&LoadWithSign<L, SignChange::kNegative>>},
     {0xb312, "LTDBR", Format::kRRE, kBase, Straight<&LoadAndTest<L>>},
     {0xb313, "LCDBR", Format::kRRE, kBase, Straight<&LoadWithSign<L, SignChange::kComplement>>},
-    {0xb314, "SQEBR", Format::kRRE, kBase, Straight<&SquareRootOf<S, &FromR2<S>>>},
-    {0xb315, "SQDBR", Format::kRRE, kBase, Straight<&SquareRootOf<L, &FromR2<L>>>},
-    {0xb316, "SQXBR", Format::kRRE, kBase, Straight<&SquareRootOf<X, &FromR2<X>>>},
-    {0xb317, "MEEBR", Format::kRRE, kBase, Straight<&MultiplyInto<S, S, &FromR2<S>>>},
-    {0xb318, "KDBR", Format::kRRE, kBase, Straight<&CompareWith<L, &FromR2<L>, true>>},
-    {0xb319, "CDBR", Format::kRRE, kBase, Straight<&CompareWith<L, &FromR2<L>, false>>},
-    {0xb31a, "ADBR", Format::kRRE, kBase, Straight<&AddOrSubtract<L, &FromR2<L>, &Add>>},
-    {0xb31b, "SDBR", Format::kRRE, kBase, Straight<&AddOrSubtract<L, &FromR2<L>, &Subtract>>},
-    {0xb31c, "MDBR", Format::kRRE, kBase, Straight<&MultiplyInto<L, L, &FromR2<L>>>},
-    {0xb31d, "DDBR", Format::kRRE, kBase, Straight<&DivideBy<L, &FromR2<L>>>},
-    {0xb31e, "MADBR", Format::kRRD, kBase, Straight<&MultiplyAnd<L, &FromR2<L>, &MultiplyAndAdd>>},
-    {0xb31f, "MSDBR", Format::kRRD, kBase,
-     Straight<&MultiplyAnd<L, &FromR2<L>, &MultiplyAndSubtract>>},
+    {0xb314, "SQEBR", Format::kRRE, kBase, Straight<&SquareRootOf<S, &BitsOfR2<S>>>},
+    {0xb315, "SQDBR", Format::kRRE, kBase, Straight<&SquareRootOf<L, &BitsOfR2<L>>>},
+    {0xb316, "SQXBR", Format::kRRE, kBase, Straight<&SquareRootOf<X, &BitsOfR2<X>>>},
+    {0xb317, "MEEBR", Format::kRRE, kBase, Straight<&MultiplyInto<S, S, &BitsOfR2<S>>>},
+    {0xb318, "KDBR", Format::kRRE, kBase, Straight<&CompareWith<L, &BitsOfR2<L>, true>>},
+    {0xb319, "CDBR", Format::kRRE, kBase, Straight<&CompareWith<L, &BitsOfR2<L>, false>>},
+    {0xb31a, "ADBR", Format::kRRE, kBase, Straight<&AddOrSubtract<L, &BitsOfR2<L>, AddOperation>>},
+    {0xb31b, "SDBR", Format::kRRE, kBase,
+     Straight<&AddOrSubtract<L, &BitsOfR2<L>, SubtractOperation>>},
+    {0xb31c, "MDBR", Format::kRRE, kBase, Straight<&MultiplyInto<L, L, &BitsOfR2<L>>>},
+    {0xb31d, "DDBR", Format::kRRE, kBase, Straight<&DivideBy<L, &BitsOfR2<L>>>},
+    {0xb31e, "MADBR", Format::kRRD, kBase, Straight<&MultiplyAnd<L, &BitsOfR2<L>, false>>},
+    {0xb31f, "MSDBR", Format::kRRD, kBase, Straight<&MultiplyAnd<L, &BitsOfR2<L>, true>>},
     {0xb340, "LPXBR", Format::kRRE, kBase, Straight<&LoadWithSign<X, SignChange::kPositive>>},
     {0xb341, "LNXBR", Format::kRRE, kBase, Straight<&LoadWithSign<X, SignChange::kNegative>>},
     {0xb342, "LTXBR", Format::kRRE, kBase, Straight<&LoadAndTest<X>>},
@@ -324,46 +465,47 @@ constexpr Instruction kInstructions[] = {
     {0xb345, "LDXBR", Format::kRRF_e, kBase, Straight<&LoadRounded<X, L>>},
     {0xb346, "LEXBR", Format::kRRF_e, kBase, Straight<&LoadRounded<X, S>>},
     {0xb347, "FIXBR", Format::kRRF_e, kBase, Straight<&LoadInteger<X>>},
-    {0xb348, "KXBR", Format::kRRE, kBase, Straight<&CompareWith<X, &FromR2<X>, true>>},
-    {0xb349, "CXBR", Format::kRRE, kBase, Straight<&CompareWith<X, &FromR2<X>, false>>},
-    {0xb34a, "AXBR", Format::kRRE, kBase, Straight<&AddOrSubtract<X, &FromR2<X>, &Add>>},
-    {0xb34b, "SXBR", Format::kRRE, kBase, Straight<&AddOrSubtract<X, &FromR2<X>, &Subtract>>},
-    {0xb34c, "MXBR", Format::kRRE, kBase, Straight<&MultiplyInto<X, X, &FromR2<X>>>},
-    {0xb34d, "DXBR", Format::kRRE, kBase, Straight<&DivideBy<X, &FromR2<X>>>},
+    {0xb348, "KXBR", Format::kRRE, kBase, Straight<&CompareWith<X, &BitsOfR2<X>, true>>},
+    {0xb349, "CXBR", Format::kRRE, kBase, Straight<&CompareWith<X, &BitsOfR2<X>, false>>},
+    {0xb34a, "AXBR", Format::kRRE, kBase, Straight<&AddOrSubtract<X, &BitsOfR2<X>, AddOperation>>},
+    {0xb34b, "SXBR", Format::kRRE, kBase,
+     Straight<&AddOrSubtract<X, &BitsOfR2<X>, SubtractOperation>>},
+    {0xb34c, "MXBR", Format::kRRE, kBase, Straight<&MultiplyInto<X, X, &BitsOfR2<X>>>},
+    {0xb34d, "DXBR", Format::kRRE, kBase, Straight<&DivideBy<X, &BitsOfR2<X>>>},
     {0xb353, "DIEBR", Format::kRRF_b, kBase, Straight<&DivideToInteger<S>>},
     {0xb357, "FIEBR", Format::kRRF_e, kBase, Straight<&LoadInteger<S>>},
     {0xb35b, "DIDBR", Format::kRRF_b, kBase, Straight<&DivideToInteger<L>>},
     {0xb35f, "FIDBR", Format::kRRF_e, kBase, Straight<&LoadInteger<L>>},
-    {0xed04, "LDEB", Format::kRXE, kBase, Straight<&LoadLengthened<S, L, &FromStorage<S>>>},
-    {0xed05, "LXDB", Format::kRXE, kBase, Straight<&LoadLengthened<L, X, &FromStorage<L>>>},
-    {0xed06, "LXEB", Format::kRXE, kBase, Straight<&LoadLengthened<S, X, &FromStorage<S>>>},
-    {0xed07, "MXDB", Format::kRXE, kBase, Straight<&MultiplyInto<L, X, &FromStorage<L>>>},
-    {0xed08, "KEB", Format::kRXE, kBase, Straight<&CompareWith<S, &FromStorage<S>, true>>},
-    {0xed09, "CEB", Format::kRXE, kBase, Straight<&CompareWith<S, &FromStorage<S>, false>>},
-    {0xed0a, "AEB", Format::kRXE, kBase, Straight<&AddOrSubtract<S, &FromStorage<S>, &Add>>},
-    {0xed0b, "SEB", Format::kRXE, kBase, Straight<&AddOrSubtract<S, &FromStorage<S>, &Subtract>>},
-    {0xed0c, "MDEB", Format::kRXE, kBase, Straight<&MultiplyInto<S, L, &FromStorage<S>>>},
-    {0xed0d, "DEB", Format::kRXE, kBase, Straight<&DivideBy<S, &FromStorage<S>>>},
-    {0xed0e, "MAEB", Format::kRXF, kBase,
-     Straight<&MultiplyAnd<S, &FromStorage<S>, &MultiplyAndAdd>>},
-    {0xed0f, "MSEB", Format::kRXF, kBase,
-     Straight<&MultiplyAnd<S, &FromStorage<S>, &MultiplyAndSubtract>>},
+    {0xed04, "LDEB", Format::kRXE, kBase, Straight<&LoadLengthened<S, L, &BitsOfStorage<S>>>},
+    {0xed05, "LXDB", Format::kRXE, kBase, Straight<&LoadLengthened<L, X, &BitsOfStorage<L>>>},
+    {0xed06, "LXEB", Format::kRXE, kBase, Straight<&LoadLengthened<S, X, &BitsOfStorage<S>>>},
+    {0xed07, "MXDB", Format::kRXE, kBase, Straight<&MultiplyInto<L, X, &BitsOfStorage<L>>>},
+    {0xed08, "KEB", Format::kRXE, kBase, Straight<&CompareWith<S, &BitsOfStorage<S>, true>>},
+    {0xed09, "CEB", Format::kRXE, kBase, Straight<&CompareWith<S, &BitsOfStorage<S>, false>>},
+    {0xed0a, "AEB", Format::kRXE, kBase,
+     Straight<&AddOrSubtract<S, &BitsOfStorage<S>, AddOperation>>},
+    {0xed0b, "SEB", Format::kRXE, kBase,
+     Straight<&AddOrSubtract<S, &BitsOfStorage<S>, SubtractOperation>>},
+    {0xed0c, "MDEB", Format::kRXE, kBase, Straight<&MultiplyInto<S, L, &BitsOfStorage<S>>>},
+    {0xed0d, "DEB", Format::kRXE, kBase, Straight<&DivideBy<S, &BitsOfStorage<S>>>},
+    {0xed0e, "MAEB", Format::kRXF, kBase, Straight<&MultiplyAnd<S, &BitsOfStorage<S>, false>>},
+    {0xed0f, "MSEB", Format::kRXF, kBase, Straight<&MultiplyAnd<S, &BitsOfStorage<S>, true>>},
     {0xed10, "TCEB", Format::kRXE, kBase, Straight<&TestDataClass<S>>},
     {0xed11, "TCDB", Format::kRXE, kBase, Straight<&TestDataClass<L>>},
     {0xed12, "TCXB", Format::kRXE, kBase, Straight<&TestDataClass<X>>},
-    {0xed14, "SQEB", Format::kRXE, kBase, Straight<&SquareRootOf<S, &FromStorage<S>>>},
-    {0xed15, "SQDB", Format::kRXE, kBase, Straight<&SquareRootOf<L, &FromStorage<L>>>},
-    {0xed17, "MEEB", Format::kRXE, kBase, Straight<&MultiplyInto<S, S, &FromStorage<S>>>},
-    {0xed18, "KDB", Format::kRXE, kBase, Straight<&CompareWith<L, &FromStorage<L>, true>>},
-    {0xed19, "CDB", Format::kRXE, kBase, Straight<&CompareWith<L, &FromStorage<L>, false>>},
-    {0xed1a, "ADB", Format::kRXE, kBase, Straight<&AddOrSubtract<L, &FromStorage<L>, &Add>>},
-    {0xed1b, "SDB", Format::kRXE, kBase, Straight<&AddOrSubtract<L, &FromStorage<L>, &Subtract>>},
-    {0xed1c, "MDB", Format::kRXE, kBase, Straight<&MultiplyInto<L, L, &FromStorage<L>>>},
-    {0xed1d, "DDB", Format::kRXE, kBase, Straight<&DivideBy<L, &FromStorage<L>>>},
-    {0xed1e, "MADB", Format::kRXF, kBase,
-     Straight<&MultiplyAnd<L, &FromStorage<L>, &MultiplyAndAdd>>},
-    {0xed1f, "MSDB", Format::kRXF, kBase,
-     Straight<&MultiplyAnd<L, &FromStorage<L>, &MultiplyAndSubtract>>},
+    {0xed14, "SQEB", Format::kRXE, kBase, Straight<&SquareRootOf<S, &BitsOfStorage<S>>>},
+    {0xed15, "SQDB", Format::kRXE, kBase, Straight<&SquareRootOf<L, &BitsOfStorage<L>>>},
+    {0xed17, "MEEB", Format::kRXE, kBase, Straight<&MultiplyInto<S, S, &BitsOfStorage<S>>>},
+    {0xed18, "KDB", Format::kRXE, kBase, Straight<&CompareWith<L, &BitsOfStorage<L>, true>>},
+    {0xed19, "CDB", Format::kRXE, kBase, Straight<&CompareWith<L, &BitsOfStorage<L>, false>>},
+    {0xed1a, "ADB", Format::kRXE, kBase,
+     Straight<&AddOrSubtract<L, &BitsOfStorage<L>, AddOperation>>},
+    {0xed1b, "SDB", Format::kRXE, kBase,
+     Straight<&AddOrSubtract<L, &BitsOfStorage<L>, SubtractOperation>>},
+    {0xed1c, "MDB", Format::kRXE, kBase, Straight<&MultiplyInto<L, L, &BitsOfStorage<L>>>},
+    {0xed1d, "DDB", Format::kRXE, kBase, Straight<&DivideBy<L, &BitsOfStorage<L>>>},
+    {0xed1e, "MADB", Format::kRXF, kBase, Straight<&MultiplyAnd<L, &BitsOfStorage<L>, false>>},
+    {0xed1f, "MSDB", Format::kRXF, kBase, Straight<&MultiplyAnd<L, &BitsOfStorage<L>, true>>},
 };
 
 }  // namespace

@@ -18,16 +18,30 @@ using S64 = std::int64_t;
 using U32 = std::uint32_t;
 using U64 = std::uint64_t;
 
+// Does the modifier ask for rounding to nearest, if the FPC register does?
+bool RoundsToNearest(const Op& op) { return op.r3 == 0 || op.r3 == 4; }
+
 template <typename Integer, typename Format>
-void ConvertFromInteger(Cpu& cpu, const Op& op) {
-  RequireBfp(cpu);
-  RequireOperandRegister<Format>(cpu, op.r1);
+[[gnu::noinline]] void ConvertFromIntegerExactly(Cpu& cpu, const Op& op) {
   const RoundingMode mode = ExtensionRounding(cpu, op);
   const auto value = static_cast<Integer>(cpu.gr(op.r2));
   const bool negative = std::is_signed_v<Integer> && value < 0;
   const auto bits = static_cast<U64>(value);
   const FloatNumber number = FloatNumber::Of(negative, negative ? 0 - bits : bits, 0);
   Deliver<Format>(cpu, op.r1, {number}, mode, SuppressesInexact(cpu, op)).Finish(cpu);
+}
+
+template <typename Integer, typename Format>
+void ConvertFromInteger(Cpu& cpu, const Op& op) {
+  RequireBfp(cpu);
+  RequireOperandRegister<Format>(cpu, op.r1);
+  if constexpr (HasHost<Format>) {
+    if (HostArithmeticDoes(cpu) && RoundsToNearest(op)) {
+      const auto value = static_cast<Integer>(cpu.gr(op.r2));
+      return SetFprBits<Format>(cpu, op.r1, FromHost<Format>(static_cast<HostOf<Format>>(value)));
+    }
+  }
+  ConvertFromIntegerExactly<Integer, Format>(cpu, op);
 }
 
 template <typename Integer>
@@ -62,8 +76,7 @@ bool Represents(const FloatNumber& integral) {
 }
 
 template <typename Integer, typename Format>
-void ConvertToInteger(Cpu& cpu, const Op& op) {
-  RequireBfp(cpu);
+[[gnu::noinline]] void ConvertToIntegerExactly(Cpu& cpu, const Op& op) {
   const FloatNumber source = FromR2<Format>(cpu, op);
   const RoundingMode mode = ModifierRounding(cpu, op.r3);
   Rounded rounded{.number = source};
@@ -81,6 +94,25 @@ void ConvertToInteger(Cpu& cpu, const Op& op) {
                       static_cast<Integer>(integral.negative ? 0 - magnitude : magnitude));
   SetCcOfNumber(cpu, source);
   NoteRounding(cpu, rounded, SuppressesInexact(cpu, op)).Finish(cpu);
+}
+
+template <typename Integer, typename Format>
+void ConvertToInteger(Cpu& cpu, const Op& op) {
+  RequireBfp(cpu);
+  if constexpr (HasHost<Format>) {
+    // What a cast in C is. Both limits are powers of two, or zero.
+    constexpr std::uint8_t kTowardZero = 5;
+    using Host = HostOf<Format>;
+    constexpr Host kLimit = static_cast<Host>(U64{1} << (sizeof(Integer) * 8 - 2)) *
+                            (std::is_signed_v<Integer> ? 2 : 4);
+    const Host value = ToHost<Format>(FprBits<Format>(cpu, op.r2));
+    if (op.r3 == kTowardZero && HostArithmeticDoes(cpu) && value < kLimit &&
+        value >= (std::is_signed_v<Integer> ? -kLimit : Host{0})) {
+      PutInteger<Integer>(cpu, op.r1, static_cast<Integer>(value));
+      return cpu.SetCc(static_cast<std::uint8_t>((value > 0) << 1 | (value < 0)));
+    }
+  }
+  ConvertToIntegerExactly<Integer, Format>(cpu, op);
 }
 
 constexpr Instruction kInstructions[] = {

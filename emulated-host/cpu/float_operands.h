@@ -3,7 +3,10 @@
 
 // Floating-point registers as operands, and the FPC register's say in results.
 
+#include <bit>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "emulated-host/cpu/cpu.h"
@@ -72,13 +75,17 @@ FloatNumber FprNumber(Cpu& cpu, int number) {
 
 // Second operands.
 template <typename Format>
-FloatNumber FromR2(Cpu& cpu, const Op& op) {
+typename Format::Bits BitsOfR2(Cpu& cpu, const Op& op) {
   RequireOperandRegister<Format>(cpu, op.r2);
-  return FprNumber<Format>(cpu, op.r2);
+  return FprBits<Format>(cpu, op.r2);
 }
 template <typename Format>
-FloatNumber FromStorage(Cpu& cpu, const Op& op) {
-  return Decode<Format>(cpu.Load<typename Format::Bits>(cpu.Operand2(op)));
+typename Format::Bits BitsOfStorage(Cpu& cpu, const Op& op) {
+  return cpu.Load<typename Format::Bits>(cpu.Operand2(op));
+}
+template <typename Format>
+FloatNumber FromR2(Cpu& cpu, const Op& op) {
+  return Decode<Format>(BitsOfR2<Format>(cpu, op));
 }
 
 // The FPC register: masks in byte 0, flags in byte 1, rounding mode in bits 29-31.
@@ -137,6 +144,47 @@ Completion Deliver(Cpu& cpu, int r1, const FloatResult& result, RoundingMode mod
 // 0 zero, 1 less than zero, 2 greater than zero, 3 NaN.
 inline void SetCcOfNumber(Cpu& cpu, const FloatNumber& number) {
   cpu.SetCc(number.IsNan() ? 3 : number.IsZero() ? 0 : number.negative ? 1 : 2);
+}
+
+// --- the host's arithmetic, for the common case --------------------------------------------------
+//
+// With rounding to nearest, nothing that traps, and inexactness noted already, a result that is
+// neither infinite nor a NaN nor near the underflow threshold is all that there is to an operation:
+// the host's single-rounding IEEE arithmetic gives it. (Nobody changes the rounding mode of our
+// threads.)
+
+template <typename Format>
+inline constexpr bool HasHost = !std::is_same_v<Format, ExtendedFormat>;
+template <typename Format>
+using HostOf = std::conditional_t<std::is_same_v<Format, ShortFormat>, float, double>;
+static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<double>::is_iec559);
+
+inline bool HostArithmeticDoes(Cpu& cpu) {
+  constexpr std::uint32_t kMasksInexactFlagAndMode = 0xf808'0007;
+  constexpr std::uint32_t kInexactFlag = 0x0008'0000;
+  return (cpu.fpc() & kMasksInexactFlagAndMode) == kInexactFlag;
+}
+
+template <typename Format>
+HostOf<Format> ToHost(typename Format::Bits bits) {
+  return std::bit_cast<HostOf<Format>>(bits);
+}
+template <typename Format>
+typename Format::Bits FromHost(HostOf<Format> value) {
+  return std::bit_cast<typename Format::Bits>(value);
+}
+
+// Normal, and so far from the smallest normal number that it was no less before rounding.
+template <typename Format>
+bool IsPlain(HostOf<Format> value) {
+  const auto magnitude = std::fabs(value);
+  return magnitude >= 4 * std::numeric_limits<HostOf<Format>>::min() &&
+         magnitude <= std::numeric_limits<HostOf<Format>>::max();
+}
+// Enough for sums: a tiny one is exact.
+template <typename Format>
+bool IsBelowInfinity(HostOf<Format> value) {
+  return std::fabs(value) <= std::numeric_limits<HostOf<Format>>::max();
 }
 
 }  // namespace lethe::emulated

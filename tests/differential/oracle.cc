@@ -139,6 +139,9 @@ void Serve() {
   for (std::uint64_t i = 0; i < kTableBytes; ++i) {
     data[kTableAddress - kDataAddress + i] = FarTableByte(i);
   }
+  if (mprotect(data + (kTableAddress - kDataAddress), kTableBytes, PROT_READ) != 0) {
+    Die("oracle: mprotect\n");
+  }
   for (std::uint32_t i = 0; i < greeting.stubs; ++i) {
     Stub stub;
     if (!ReadAll(&stub, sizeof(stub))) return;
