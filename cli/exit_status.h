@@ -9,6 +9,7 @@ enum class ExitStatus : int {
   kFailure = 1,       // Lethe or its host failed
   kUsage = 2,         // the command line was not understood
   kGuestCrashed = 3,  // a disabled wait, or an interruption loop
+  kEnded = 4,         // ended from outside: the escape key, or a signal
 };
 
 }  // namespace lethe

@@ -43,19 +43,18 @@ vmm::MachineConfig ConfigOf(const RunOptions& options, const GuestHost& host) {
 }
 
 ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
-  if (outcome.kind != vmm::Outcome::Kind::kCrashed) return ExitStatus::kPoweredOff;
-  log.Error(absl::StrFormat("guest crashed: %s on CPU %d, PSW %016x %016x", outcome.reason,
-                            outcome.cpu, outcome.psw.mask, outcome.psw.address));
-  return ExitStatus::kGuestCrashed;
-}
-
-// Asks the guest first; a second signal, or a guest that does not listen, ends it at once.
-void OnSignal(vmm::Machine& machine, const Log& log, int count) {
-  if (count == 1 && machine.RequestPowerDown()) {
-    log.Info("asked the guest to shut down; a second signal ends it at once");
-  } else {
-    machine.End();
+  switch (outcome.kind) {
+    case vmm::Outcome::Kind::kPoweredOff:
+      return ExitStatus::kPoweredOff;
+    case vmm::Outcome::Kind::kCrashed:
+      log.Error(absl::StrFormat("guest crashed: %s on CPU %d, PSW %016x %016x", outcome.reason,
+                                outcome.cpu, outcome.psw.mask, outcome.psw.address));
+      return ExitStatus::kGuestCrashed;
+    case vmm::Outcome::Kind::kEnded:
+      log.Info("guest ended from outside");
+      return ExitStatus::kEnded;
   }
+  return ExitStatus::kFailure;
 }
 
 }  // namespace
@@ -73,7 +72,7 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
 
   LETHE_ASSIGN_OR_RETURN(
       auto machine, vmm::Machine::Create(ConfigOf(options, *host), {host->kernel(), log, sink}));
-  termination->Watch([&](int count) { OnSignal(*machine, log, count); });
+  termination->Watch([&] { machine->End(); });
   const absl::StatusOr<vmm::Outcome> outcome = machine->Run();
   termination->Stop();
   machine.reset();

@@ -27,17 +27,16 @@ absl::StatusOr<std::unique_ptr<Termination>> Termination::Claim() {
 
 Termination::~Termination() { Stop(); }
 
-void Termination::Watch(std::function<void(int count)> on_signal) {
+void Termination::Watch(std::function<void()> on_signal) {
   thread_ = std::thread([this, on_signal = std::move(on_signal)] {
     pthread_setname_np(pthread_self(), "signals");
     std::array<pollfd, 2> ready{{{signals_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
-    int count = 0;
     while (true) {
       if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) return;
       if ((ready[1].revents & POLLIN) != 0) return;
       signalfd_siginfo information;
       if (::read(signals_.get(), &information, sizeof(information)) == sizeof(information))
-        on_signal(++count);
+        on_signal();
     }
   });
 }

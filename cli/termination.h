@@ -17,8 +17,8 @@ class Termination {
   static absl::StatusOr<std::unique_ptr<Termination>> Claim();
   ~Termination();
 
-  // Calls `on_signal` for each signal, with its number in a row from 1 on, on a thread of its own.
-  void Watch(std::function<void(int count)> on_signal);
+  // Calls `on_signal` for each signal, on a thread of its own.
+  void Watch(std::function<void()> on_signal);
   // No call is made after it returns.
   void Stop();
 

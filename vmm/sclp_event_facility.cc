@@ -116,7 +116,7 @@ SclpResponse SclpEventFacility::ReadEventData(absl::Span<std::uint8_t> sccb) {
     header.length = static_cast<std::uint16_t>(used);
     Store(sccb, header);
   }
-  return SclpResponse::kNormalReadCompletion;
+  return SclpResponse::kNormalCompletion;
 }
 
 SclpResponse SclpEventFacility::WriteEventData(absl::Span<std::uint8_t> sccb) {
