@@ -174,7 +174,7 @@ TEST_F(SclpTest, HandsTypedBytesToTheVt220Console) {
   EXPECT_EQ(Execute(kReadEventData, 4096), 0x60f0u);
   EXPECT_EQ(console.Input("ls\r"), 3u);
   EXPECT_TRUE(events.EventPending());
-  ASSERT_EQ(Execute(kReadEventData, 4096), 0x0010u);
+  ASSERT_EQ(Execute(kReadEventData, 4096), 0x0020u);
   EXPECT_EQ(LoadBigEndian<std::uint16_t>(&block[8]), 6 + 1 + 3);
   EXPECT_EQ(block[10], 0x1a);
   EXPECT_EQ(std::string(block.begin() + 15, block.begin() + 18), "ls\r");
@@ -195,9 +195,9 @@ TEST_F(SclpTest, ShortensTheBlockIfTheGuestAllows) {
 TEST_F(SclpTest, SplitsInputThatDoesNotFit) {
   Listen(kVt220);
   console.Input("abcdef");
-  ASSERT_EQ(Execute(kReadEventData, 8 + 6 + 4), 0x0010u);
+  ASSERT_EQ(Execute(kReadEventData, 8 + 6 + 4), 0x0020u);
   EXPECT_EQ(std::string(block.begin() + 15, block.begin() + 18), "abc");
-  ASSERT_EQ(Execute(kReadEventData, 8 + 6 + 4), 0x0010u);
+  ASSERT_EQ(Execute(kReadEventData, 8 + 6 + 4), 0x0020u);
   EXPECT_EQ(std::string(block.begin() + 15, block.begin() + 18), "def");
 }
 
@@ -214,7 +214,7 @@ TEST_F(SclpTest, HandsLinesToTheLineModeConsoleWhenTheGuestWroteThereLast) {
   console.Input("lx\b");
   EXPECT_FALSE(events.EventPending());  // the line is not complete
   console.Input("s\r");
-  ASSERT_EQ(Execute(kReadEventData, 4096), 0x0010u);
+  ASSERT_EQ(Execute(kReadEventData, 4096), 0x0020u);
   EXPECT_EQ(block[10], 0x01);
   const std::uint8_t* vector = &block[14];
   EXPECT_EQ(LoadBigEndian<std::uint32_t>(vector), 0x00121310u);
@@ -228,7 +228,7 @@ TEST_F(SclpTest, GivesOnlyWhatTheGuestSelects) {
   Listen(kVt220 | kQuiesce);
   console.Input("x");
   quiesce.Raise();
-  EXPECT_EQ(Execute(kReadEventData, 4096, {0, 0, 0, 0x08}, 1), 0x0010u);
+  EXPECT_EQ(Execute(kReadEventData, 4096, {0, 0, 0, 0x08}, 1), 0x0020u);
   EXPECT_EQ(block[10], 0x1d);
   EXPECT_EQ(Execute(kReadEventData, 4096, {0x80, 0, 0, 0}, 1), 0x70f0u);
   EXPECT_EQ(Execute(kReadEventData, 4096, {}, 2), 0x40f0u);
