@@ -65,10 +65,10 @@ struct ProgramInterruption {
   // Translation-exception identification as stored at real location 168; meaningful for protection
   // and translation exceptions.
   std::uint64_t translation_exception = 0;
-  std::uint8_t exception_access = 0;   // real location 160: access register number
-  std::uint32_t data_exception = 0;    // DXC, real location 147
-  std::uint16_t monitor_class = 0;     // real location 148
-  std::uint64_t monitor_code = 0;      // real location 176
+  std::uint8_t exception_access = 0;  // real location 160: access register number
+  std::uint32_t data_exception = 0;   // DXC, real location 147
+  std::uint16_t monitor_class = 0;    // real location 148
+  std::uint64_t monitor_code = 0;     // real location 176
   // Suppressed and nullified instructions differ in the old PSW: nullification points at the
   // instruction, everything else behind it. Completion (e.g. fixed-point overflow) has stored its
   // results before it throws.
