@@ -27,7 +27,7 @@ constexpr std::array<Wording, 13> kWordings{{
     {"pv-enable", "secure configuration created"},
     {"pv-unpack", "image unpacked"},
     {"pv-verify", "image verified"},
-    {"pv-refused", "guest refused protected mode"},
+    {"pv-refused", "protected mode refused"},
     {"protected", "guest is protected"},
     {"reset-request", "guest asks for a reset"},
     {"prepare", "set aside for lazy destroy (PREPARE)"},

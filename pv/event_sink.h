@@ -10,9 +10,9 @@ namespace lethe {
 
 // One step in the life of a guest, as told to whoever follows it (log lines, `--events`).
 struct Event {
-  // process-start, memory, first-instruction, first-output, pv-enable, pv-unpack, pv-verify,
-  // protected, reset-request, prepare, guest-restarted, perform-begin, perform-end, disable,
-  // power-off, crash, exit. The sink adds the time.
+  // process-start, memory, first-instruction, first-output, pv-enable, pv-set-parameters,
+  // pv-unpack, pv-verify, pv-refused, protected, reset-request, prepare, guest-restarted,
+  // perform-begin, perform-end, disable, power-off, crash, exit. The sink adds the time.
   std::string name = {};
   std::optional<std::chrono::nanoseconds> duration = {};  // how long the step took
   std::optional<std::uint64_t> pages = {};                // pages handled by it

@@ -1,11 +1,13 @@
 #include "pv/protection.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "accel/kvm-s390/abi.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "pv/refusal.h"
 
 namespace lethe {
 namespace {
@@ -67,7 +69,7 @@ absl::StatusOr<ProtectOutcome> Protection::Protect(kvm::Vcpu& caller,
   // The Ultravisor's CPUs come into being stopped; KVM tells it only of changes.
   LETHE_RETURN_IF_ERROR(StopAll());
   const kvm::PvResult result = BringIn(header, components);
-  if (!result.ok()) return Undo(caller, ProtectFailureCode(result), result.ToStatus().message());
+  if (!result.ok()) return Undo(caller, ProtectFailureCode(result), ExplainRefusal(result));
   if (absl::Status status = SetGoing(caller); !status.ok())
     return Undo(caller, kInvalid, status.message());
   life_cycle_.Start();
@@ -79,8 +81,10 @@ absl::StatusOr<ProtectOutcome> Protection::Protect(kvm::Vcpu& caller,
 
 absl::StatusOr<ProtectOutcome> Protection::Undo(kvm::Vcpu& caller, std::uint64_t guest_code,
                                                 absl::string_view why) {
+  events_.Report({.name = "pv-refused", .reason = std::string(why)});
   // A failed ENABLE has undone itself.
-  if (life_cycle_.state() != PvState::kNormal) LETHE_RETURN_IF_ERROR(Destroy(why));
+  if (life_cycle_.state() != PvState::kNormal)
+    LETHE_RETURN_IF_ERROR(Destroy("protected mode was refused"));
   LETHE_RETURN_IF_ERROR(StopAll());
   LETHE_RETURN_IF_ERROR(caller.SetState(kvm::VcpuState::kOperating));
   return ProtectOutcome{.is_protected = false, .guest_code = guest_code};

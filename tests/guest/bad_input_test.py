@@ -46,7 +46,7 @@ class BadInputTest(unittest.TestCase):
         self.refuses(FAILURE, *run, "--kernel", empty, says="empty")
         text = self.file("text", b"just some text\n" * 10000)
         self.refuses(FAILURE, *run, "--kernel", text, says="text")
-        self.refuses(FAILURE, *run, "--image", text, says="protected image")
+        self.refuses(FAILURE, *run, "--image", text, says="Secure Execution image")
         # An ELF file of another machine: this very test runner's interpreter will do.
         self.refuses(FAILURE, *run, "--kernel", "/bin/true", says="s390x")
         hello = PROGRAMS / "hello.elf"
