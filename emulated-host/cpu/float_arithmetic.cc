@@ -36,19 +36,6 @@ FloatNumber AddFinite(FloatNumber a, FloatNumber b, RoundingMode mode) {
   return FloatNumber::Of(a.negative, difference, a.exponent - kTopBit);
 }
 
-// The product of two significands, of 252 bits at most, without its rightmost 125 bits.
-FloatBits MultiplySignificands(FloatBits a, FloatBits b) {
-  const auto low = [](FloatBits x) { return FloatBits{static_cast<std::uint64_t>(x)}; };
-  const FloatBits low_low = low(a) * low(b);
-  const FloatBits middle_1 = (a >> 64) * low(b);
-  const FloatBits middle_2 = low(a) * (b >> 64);
-  const FloatBits carry = (low_low >> 64) + low(middle_1) + low(middle_2);
-  const FloatBits left =
-      (a >> 64) * (b >> 64) + (middle_1 >> 64) + (middle_2 >> 64) + (carry >> 64);
-  const FloatBits right = carry << 64 | low(low_low);
-  return left << 3 | right >> 125 | ((right << 3) != 0 ? 1 : 0);
-}
-
 // Quotient of two significands, as an integer to be scaled by 2^-shift.
 struct Quotient {
   FloatBits digits;
@@ -98,6 +85,18 @@ FloatNumber Overflowed(bool negative, const FloatLimits& limits, RoundingMode mo
 }
 
 }  // namespace
+
+FloatBits MultiplySignificands(FloatBits a, FloatBits b) {
+  const auto low = [](FloatBits x) { return FloatBits{static_cast<std::uint64_t>(x)}; };
+  const FloatBits low_low = low(a) * low(b);
+  const FloatBits middle_1 = (a >> 64) * low(b);
+  const FloatBits middle_2 = low(a) * (b >> 64);
+  const FloatBits carry = (low_low >> 64) + low(middle_1) + low(middle_2);
+  const FloatBits left =
+      (a >> 64) * (b >> 64) + (middle_1 >> 64) + (middle_2 >> 64) + (carry >> 64);
+  const FloatBits right = carry << 64 | low(low_low);
+  return left << 3 | right >> 125 | ((right << 3) != 0 ? 1 : 0);
+}
 
 FloatResult PropagateNan(const FloatNumber& a) { return a.IsNan() ? Quieted(a) : FloatResult{a}; }
 

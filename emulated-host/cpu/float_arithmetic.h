@@ -51,6 +51,9 @@ FloatResult MultiplyAndAdd(const FloatNumber& a, const FloatNumber& b, const Flo
 FloatResult MultiplyAndSubtract(const FloatNumber& a, const FloatNumber& b,
                                 const FloatNumber& subtrahend, RoundingMode mode);
 
+// The product of two numbers below 2^126 without its rightmost 125 bits (sticky).
+FloatBits MultiplySignificands(FloatBits a, FloatBits b);
+
 // Condition code of a comparison: 0 equal, 1 low, 2 high, 3 unordered.
 std::uint8_t Compare(const FloatNumber& a, const FloatNumber& b);
 

@@ -5,8 +5,8 @@ namespace lethe::emulated {
 
 std::vector<absl::Span<const Instruction>> AllChapters() {
   return {
-      GeneralInstructions(), ControlInstructions(), FloatInstructions(),
-      DecimalInstructions(), ExecuteInstructions(),
+      GeneralInstructions(), ControlInstructions(),  FloatInstructions(),
+      DecimalInstructions(), HexFloatInstructions(), ExecuteInstructions(),
   };
 }
 
