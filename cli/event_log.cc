@@ -92,7 +92,8 @@ std::string ToSentence(const Event& event) {
   std::string details;
   if (event.duration) Append(details, FormatDuration(*event.duration));
   if (event.pages) Append(details, FormatSize(*event.pages * 4096));
-  if (event.rc && *event.rc != 1)
+  // 1: done; 0: no Ultravisor call was made.
+  if (event.rc.value_or(1) > 1)
     Append(details, absl::StrFormat("rc 0x%x rrc 0x%x", *event.rc, event.rrc.value_or(0)));
   if (!event.reason.empty()) Append(details, event.reason);
   return details.empty() ? sentence : absl::StrCat(sentence, ": ", details);
