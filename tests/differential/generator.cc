@@ -22,6 +22,9 @@ constexpr std::array<absl::string_view, 5> kWrongInOracle = {"STMH", "MDEB", "MD
 constexpr std::array<absl::string_view, 5> kModeChanges = {"BSM", "BASSM", "SAM24", "SAM31", "TAM"};
 constexpr std::array<absl::string_view, 3> kOwnEffects = {"SVC", "MC", "SAM64"};
 
+constexpr std::array<absl::string_view, 6> kSignedDivisions = {"D",     "DR",   "DSG",
+                                                               "DSGFR", "DSGR", "DSGF"};
+
 // Branches to an address in a register or formed from a base register.
 constexpr std::array<absl::string_view, 21> kRegisterBranches = {
     "BC",   "BCR",  "BAL",   "BALR", "BAS",  "BASR", "BCT",   "BCTR", "BCTG", "BCTGR", "BXH",
@@ -461,6 +464,12 @@ Case Generator::MakeCase(const Sample& sample, std::uint32_t number) {
   for (std::size_t i = 0; i < 16; ++i) {
     state.general[i] = RoleValue(sample.roles[i], number);
     state.access[i] = static_cast<std::uint32_t>(Value());
+  }
+  if (Contains(kSignedDivisions, sample.instruction->mnemonic)) {
+    // The oracle dies of the lowest number divided by -1.
+    for (Be64& value : state.general) {
+      if (static_cast<std::uint32_t>(value) == 0) value = value | 1;
+    }
   }
   // One radix and format for all registers, so that operands meet their like.
   const unsigned format = Below(3);
