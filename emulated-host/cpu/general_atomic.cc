@@ -25,7 +25,7 @@ using U64 = std::uint64_t;
 template <typename T>
 T CompareExchange(T* at, T expected, T desired) {
   return SwapIfLittleEndian<T>(
-      __sync_val_compare_and_swap(at, SwapIfLittleEndian(expected), SwapIfLittleEndian(desired)));
+      CompareAndSwapAligned<T>(at, SwapIfLittleEndian(expected), SwapIfLittleEndian(desired)));
 }
 
 // Replaces the operand by update(old); returns the old value.

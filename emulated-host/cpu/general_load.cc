@@ -324,7 +324,7 @@ void StorePairToQuadword(Cpu& cpu, const Op& op) {
   const Uint128 value = SwapIfLittleEndian(Uint128{cpu.gr(op.r1)} << 64 | cpu.gr(odd));
   Uint128 expected = 0;
   for (;;) {
-    const Uint128 found = __sync_val_compare_and_swap(to, expected, value);
+    const Uint128 found = CompareAndSwapAligned(to, expected, value);
     if (found == expected) return;
     expected = found;
   }

@@ -1,6 +1,7 @@
 #ifndef LETHE_EMULATED_HOST_CPU_GUEST_BYTES_H_
 #define LETHE_EMULATED_HOST_CPU_GUEST_BYTES_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -35,6 +36,21 @@ void WriteAligned(std::uint8_t* to, T value) {
     WriteAligned<std::uint64_t>(to + 8, static_cast<std::uint64_t>(value));
   } else {
     __atomic_store_n(reinterpret_cast<T*>(to), SwapIfLittleEndian(value), __ATOMIC_RELAXED);
+  }
+}
+
+// Stores `desired` if `expected` stands at `at`, which is on a boundary of sizeof(T); returns what
+// stood there. Values in the guest's byte order. Serializes.
+template <typename T>
+T CompareAndSwapAligned(T* at, T expected, T desired) {
+  // The one form that g++ makes CDSG of is not the one that it makes CMPXCHG16B of; the others are
+  // library calls.
+  if constexpr (sizeof(T) == 16 && std::endian::native == std::endian::big) {
+    __atomic_compare_exchange_n(static_cast<T*>(__builtin_assume_aligned(at, sizeof(T))), &expected,
+                                desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return expected;
+  } else {
+    return __sync_val_compare_and_swap(at, expected, desired);
   }
 }
 
