@@ -603,8 +603,6 @@ TEST(CpuGroupTest, CpusThatPurgeAtTheSameTimeServeEachOther) {
 TEST(CpuGroupTest, PageIsOutOfReachWhenThePurgeReturns) {
   TestMachine machine(1 << 20, 1);
   machine.SetNewPsw(0x900, TestMachine::kDisabledWait, 0x1234);
-  std::atomic<bool> taken{false};
-  std::atomic<bool> used_after{false};
   machine.on_secure_fault = [&](Cpu&, std::uint64_t, SecureFault) { return Verdict::kLeave; };
   machine.cpu().registers().general[2] = 0x4000;
   machine.Program(0x2000, {
