@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstring>
 #include <new>
 
 #include "base/check.h"
@@ -79,10 +80,15 @@ CodeCache::Page& CodeCache::Verified(std::uint64_t absolute_page, const std::uin
     return *page;
   }
   page->bytes = bytes;
+  if (page->is_image_whole && std::memcmp(page->image.data(), bytes, kPageSize) == 0) return *page;
+  std::memcpy(page->image.data(), bytes, kPageSize);
+  page->is_image_whole = true;
   for (std::uint32_t offset = 0; offset < kPageSize; offset += 2) {
     const std::uint16_t local = page->ops[offset / 2];
     if (local == 0) continue;
-    if (texts_[Number(At(*page, local - 1u))] != TextAt(bytes, offset)) Kill(*page, offset);
+    if (texts_[Number(At(*page, local - 1u))] != TextAt(page->image.data(), offset)) {
+      Kill(*page, offset);
+    }
   }
   return *page;
 }
@@ -145,6 +151,7 @@ void CodeCache::End(Page& page, std::uint32_t offset) {
 const Op* CodeCache::Find(Page& page, std::uint32_t offset) {
   if (const std::uint16_t local = page.ops[offset / 2]; local != 0) return &At(page, local - 1u);
   if (!Reserve(page, 2)) return nullptr;
+  page.is_image_whole = false;
   const std::uint32_t first = LocalNumber(page);
   for (std::uint32_t count = 0; count < kLongestBlock; ++count) {
     const InstructionText text = TextAt(page.bytes, offset);

@@ -30,6 +30,10 @@ class CodeCache {
     std::vector<std::uint32_t> chunks;
     std::uint32_t used = 0;    // ops in the last chunk
     std::uint32_t stores = 0;  // that met decoded bytes
+    // What the page looked like when all its instructions were last found to agree with it; none
+    // was decoded since if `is_image_whole`.
+    std::array<std::uint8_t, kPageSize> image;
+    bool is_image_whole = false;
     // Per halfword of the page, the number of the op that begins there, in the page's own count
     // (chunks in their order), plus 1.
     std::array<std::uint16_t, kPageSize / 2> ops{};

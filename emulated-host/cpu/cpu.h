@@ -383,6 +383,8 @@ class Cpu {
     bool fetch_only;
   };
   AddressContext& ContextFor(std::uint64_t asce, std::uint8_t key);
+  std::uint64_t AddressPart(int number) const;
+  static std::uint8_t BaseNumber(std::uint8_t number);
   Operand OperandOf(LogicalAddress at);
   Operand OperandOf(LogicalAddress at, AccessMode mode);
   AddressSpace CodeSpace() const;
@@ -402,7 +404,7 @@ class Cpu {
   Uint128 LoadSlow16(LogicalAddress from);
   void StoreSlow(LogicalAddress to, std::uint64_t value, std::size_t length);
   void StoreSlow16(LogicalAddress to, Uint128 value);
-  std::uint8_t* InterlockedSlow(LogicalAddress at, std::size_t length);
+  std::uint8_t* SpanSlow(LogicalAddress at, Access access, std::size_t length);
   std::uint8_t* SpanOf(const Operand& operand, LogicalAddress at, Access access,
                        std::size_t length);
   void ResolveOwnership(std::uint64_t absolute, PageState state);

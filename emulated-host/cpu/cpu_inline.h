@@ -3,6 +3,9 @@
 
 // Bodies of the accessors that instruction functions inline. Included by cpu.h.
 
+#include <algorithm>
+#include <cstddef>
+
 #include "emulated-host/cpu/cpu.h"
 
 namespace lethe::emulated {
@@ -31,20 +34,28 @@ inline void Cpu::SetCcOverflow() {
   if (registers_.psw.mask & Psw::Bit(20)) Interrupt(ProgramCode::kFixedPointOverflow);
 }
 
+// A general register or, for kZeroRegister, the zero behind them.
+inline std::uint64_t Cpu::AddressPart(int number) const {
+  const char* const first =
+      reinterpret_cast<const char*>(&registers_) + offsetof(Registers, general);
+  return reinterpret_cast<const std::uint64_t*>(first)[number];
+}
+
+// As access registers are numbered, for which "no register" is 0.
+inline std::uint8_t Cpu::BaseNumber(std::uint8_t number) { return number % kZeroRegister; }
+
 inline std::uint64_t Cpu::Address1(const Op& op) {
-  // Register 0 as base means zero: the mask is all ones or nothing, without a branch.
-  const std::uint64_t base = registers_.general[op.b1] & -std::uint64_t{op.b1 != 0};
-  return (base + static_cast<std::uint64_t>(std::int64_t{op.d1})) & address_mask_;
+  return (AddressPart(op.b1) + static_cast<std::uint64_t>(std::int64_t{op.d1})) & address_mask_;
 }
 
 inline std::uint64_t Cpu::Address2(const Op& op) {
-  const std::uint64_t base = registers_.general[op.b2] & -std::uint64_t{op.b2 != 0};
-  const std::uint64_t index = registers_.general[op.i5] & -std::uint64_t{op.i5 != 0};
-  return (base + index + static_cast<std::uint64_t>(std::int64_t{op.d2})) & address_mask_;
+  return (AddressPart(op.b2) + AddressPart(op.i5) +
+          static_cast<std::uint64_t>(std::int64_t{op.d2})) &
+         address_mask_;
 }
 
-inline LogicalAddress Cpu::Operand1(const Op& op) { return {Address1(op), op.b1}; }
-inline LogicalAddress Cpu::Operand2(const Op& op) { return {Address2(op), op.b2}; }
+inline LogicalAddress Cpu::Operand1(const Op& op) { return {Address1(op), BaseNumber(op.b1)}; }
+inline LogicalAddress Cpu::Operand2(const Op& op) { return {Address2(op), BaseNumber(op.b2)}; }
 
 inline std::uint64_t Cpu::InstructionAddress(const Op& op) {
   return op.executed ? executed_address_ : code_base_ + op.offset;
@@ -107,6 +118,24 @@ inline void Cpu::Store(LogicalAddress to, T value) {
   }
 }
 
+inline absl::Span<const std::uint8_t> Cpu::FetchSpan(LogicalAddress from, std::size_t length) {
+  length = std::min<std::size_t>(length, kPageSize - from.address % kPageSize);
+  const TlbEntry& entry = data_read_[AddressContext::Index(from.address)];
+  if ((from.address & kPageMask) == entry.tag) [[likely]] {
+    return {reinterpret_cast<const std::uint8_t*>(entry.addend + from.address), length};
+  }
+  return {SpanSlow(from, Access::kFetch, length), length};
+}
+
+inline absl::Span<std::uint8_t> Cpu::StoreSpan(LogicalAddress to, std::size_t length) {
+  length = std::min<std::size_t>(length, kPageSize - to.address % kPageSize);
+  const TlbEntry& entry = data_write_[AddressContext::Index(to.address)];
+  if ((to.address & kPageMask) == entry.tag) [[likely]] {
+    return {reinterpret_cast<std::uint8_t*>(entry.addend + to.address), length};
+  }
+  return {SpanSlow(to, Access::kStore, length), length};
+}
+
 template <typename T>
 inline T* Cpu::Interlocked(LogicalAddress at) {
   SpecificationUnless(at.address % sizeof(T) == 0);
@@ -114,7 +143,7 @@ inline T* Cpu::Interlocked(LogicalAddress at) {
   if ((at.address & kPageMask) == entry.tag) [[likely]] {
     return reinterpret_cast<T*>(entry.addend + at.address);
   }
-  return reinterpret_cast<T*>(InterlockedSlow(at, sizeof(T)));
+  return reinterpret_cast<T*>(SpanSlow(at, Access::kStore, sizeof(T)));
 }
 
 template <typename T>

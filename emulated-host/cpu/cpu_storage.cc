@@ -356,10 +356,6 @@ void Cpu::StoreSlow16(LogicalAddress to, Uint128 value) {
   Store({WrapAddress(to.address + 8), to.base}, static_cast<std::uint64_t>(value));
 }
 
-std::uint8_t* Cpu::InterlockedSlow(LogicalAddress at, std::size_t length) {
-  return SpanOf(OperandOf(at), at, Access::kStore, length);
-}
-
 std::uint8_t* Cpu::SpanOf(const Operand& operand, LogicalAddress at, Access access,
                           std::size_t length) {
   const Target target = Resolve(operand, at, access);
@@ -367,14 +363,8 @@ std::uint8_t* Cpu::SpanOf(const Operand& operand, LogicalAddress at, Access acce
   return target.bytes;
 }
 
-absl::Span<const std::uint8_t> Cpu::FetchSpan(LogicalAddress from, std::size_t length) {
-  length = std::min<std::size_t>(length, RestOfPage(from.address));
-  return {SpanOf(OperandOf(from), from, Access::kFetch, length), length};
-}
-
-absl::Span<std::uint8_t> Cpu::StoreSpan(LogicalAddress to, std::size_t length) {
-  length = std::min<std::size_t>(length, RestOfPage(to.address));
-  return {SpanOf(OperandOf(to), to, Access::kStore, length), length};
+std::uint8_t* Cpu::SpanSlow(LogicalAddress at, Access access, std::size_t length) {
+  return SpanOf(OperandOf(at), at, access, length);
 }
 
 absl::Span<const std::uint8_t> Cpu::FetchSpan(LogicalAddress from, std::size_t length,

@@ -112,7 +112,7 @@ void LoadAddressExtended(Cpu& cpu, const Op& op) {
       token = 2;
       break;
     case AddressSpace::kAccessRegister:
-      token = op.b2 == 0 ? 0 : cpu.ar(op.b2);
+      token = op.b2 == kZeroRegister ? 0 : cpu.ar(op.b2);
       break;
   }
   SetAddressResult(cpu, op.r1, address);

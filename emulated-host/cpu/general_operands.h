@@ -36,7 +36,7 @@ void SetRegisterAs(Cpu& cpu, int number, T value) {
 }
 
 template <typename T>
-T LoadAs(Cpu& cpu, LogicalAddress from) {
+[[gnu::always_inline]] inline T LoadAs(Cpu& cpu, LogicalAddress from) {
   return static_cast<T>(cpu.Load<std::make_unsigned_t<T>>(from));
 }
 
@@ -66,11 +66,11 @@ T InHigh3(Cpu& cpu, const Op& op) {
 }
 // The storage operand that D2, X2, B2 (or D1, B1) designate.
 template <typename T>
-T InStorage(Cpu& cpu, const Op& op) {
+[[gnu::always_inline]] inline T InStorage(Cpu& cpu, const Op& op) {
   return LoadAs<T>(cpu, cpu.Operand2(op));
 }
 template <typename T>
-T InStorage1(Cpu& cpu, const Op& op) {
+[[gnu::always_inline]] inline T InStorage1(Cpu& cpu, const Op& op) {
   return LoadAs<T>(cpu, cpu.Operand1(op));
 }
 // T says how wide the immediate field is and whether it is signed.

@@ -46,6 +46,12 @@ constexpr std::uint8_t Nibble(InstructionText text, int index) {
   return text >> (60 - 4 * index) & 0xf;
 }
 
+// A base or index register.
+constexpr std::uint8_t AddressRegister(InstructionText text, int index) {
+  const std::uint8_t number = Nibble(text, index);
+  return number == 0 ? kZeroRegister : number;
+}
+
 // `length` bits from bit `start` on, as a signed number.
 constexpr std::int64_t Signed(InstructionText text, int start, int length) {
   return static_cast<std::int64_t>(text << start) >> (64 - length);
@@ -75,19 +81,20 @@ OpcodeParts PartsOf(std::uint16_t opcode) {
 }
 
 void DecodeIndexed(InstructionText text, std::int32_t displacement, Op& op) {
-  op.x2 = op.i5 = Nibble(text, 3);
-  op.b2 = Nibble(text, 4);
+  op.x2 = Nibble(text, 3);
+  op.i5 = AddressRegister(text, 3);
+  op.b2 = AddressRegister(text, 4);
   op.d2 = displacement;
 }
 
 void DecodeFirstStorage(InstructionText text, Op& op) {
-  op.b1 = Nibble(text, 4);
+  op.b1 = AddressRegister(text, 4);
   op.d1 = Displacement12(text, 5);
 }
 
 void DecodeTwoStorages(InstructionText text, Op& op) {
   DecodeFirstStorage(text, op);
-  op.b2 = Nibble(text, 8);
+  op.b2 = AddressRegister(text, 8);
   op.d2 = Displacement12(text, 9);
 }
 
@@ -218,14 +225,14 @@ void DecodeOperands(InstructionText text, const Instruction& instruction, Op& op
     case Format::kRIS:
       op.r1 = Nibble(text, 2);
       op.r3 = Nibble(text, 3);
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement12(text, 5);
       op.i2 = Signed(text, 32, 8);
       break;
     case Format::kRRS:
       op.r1 = Nibble(text, 2);
       op.r2 = Nibble(text, 3);
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement12(text, 5);
       op.r3 = Nibble(text, 8);
       break;
@@ -233,14 +240,14 @@ void DecodeOperands(InstructionText text, const Instruction& instruction, Op& op
     case Format::kRS_b:
       op.r1 = Nibble(text, 2);
       op.r3 = Nibble(text, 3);
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement12(text, 5);
       break;
     case Format::kRSY_a:
     case Format::kRSY_b:
       op.r1 = Nibble(text, 2);
       op.r3 = Nibble(text, 3);
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement20(text);
       break;
     case Format::kRSL:
@@ -268,7 +275,7 @@ void DecodeOperands(InstructionText text, const Instruction& instruction, Op& op
       DecodeIndexed(text, Displacement20(text), op);
       break;
     case Format::kS:
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement12(text, 5);
       break;
     case Format::kSI:
@@ -277,7 +284,7 @@ void DecodeOperands(InstructionText text, const Instruction& instruction, Op& op
       break;
     case Format::kSIY:
       op.i2 = Signed(text, 8, 8);
-      op.b1 = Nibble(text, 4);
+      op.b1 = AddressRegister(text, 4);
       op.d1 = Displacement20(text);
       break;
     case Format::kSIL:
@@ -313,9 +320,9 @@ void DecodeOperands(InstructionText text, const Instruction& instruction, Op& op
     case Format::kSS_e:
       op.r1 = Nibble(text, 2);
       op.r3 = Nibble(text, 3);
-      op.b2 = Nibble(text, 4);
+      op.b2 = AddressRegister(text, 4);
       op.d2 = Displacement12(text, 5);
-      op.b1 = Nibble(text, 8);
+      op.b1 = AddressRegister(text, 8);
       op.d1 = Displacement12(text, 9);
       break;
     case Format::kSSE:

@@ -117,6 +117,7 @@ struct DecodeCase {
   Op expected;
 };
 
+// Numbers of base and index registers (and I5) are as coded: 0 for none.
 Op Expected(std::int64_t i2, std::int32_t d2, std::int32_t d1, int r1, int r2, int r3, int x2,
             int b1, int b2, int i5, int length) {
   Op op;
@@ -127,9 +128,9 @@ Op Expected(std::int64_t i2, std::int32_t d2, std::int32_t d1, int r1, int r2, i
   op.r2 = static_cast<std::uint8_t>(r2);
   op.r3 = static_cast<std::uint8_t>(r3);
   op.x2 = static_cast<std::uint8_t>(x2);
-  op.b1 = static_cast<std::uint8_t>(b1);
-  op.b2 = static_cast<std::uint8_t>(b2);
-  op.i5 = static_cast<std::uint8_t>(i5);
+  op.b1 = static_cast<std::uint8_t>(b1 == 0 ? kZeroRegister : b1);
+  op.b2 = static_cast<std::uint8_t>(b2 == 0 ? kZeroRegister : b2);
+  op.i5 = static_cast<std::uint8_t>(i5 == 0 ? kZeroRegister : i5);
   op.length = static_cast<std::uint8_t>(length);
   return op;
 }
@@ -163,6 +164,8 @@ TEST(DecodeOperandsTest, FieldsOfAllFormats) {
        Expected(0, -1, 0, 1, 0, 0, 2, 0, 3, 2, 6)},
       {"RXY positive", 0xe312'3001'7f04'0000, Format::kRXY_a,
        Expected(0, 0x7f001, 0, 1, 0, 0, 2, 0, 3, 2, 6)},
+      {"RX without base and index", 0x5810'0fff'0000'0000, Format::kRX_a,
+       Expected(0, 4095, 0, 1, 0, 0, 0, 0, 0, 0, 4)},
       {"RSY", 0xeb12'3000'8004'0000, Format::kRSY_a,
        Expected(0, -0x80000, 0, 1, 0, 2, 0, 0, 3, 0, 6)},
       {"SI", 0x95ff'3010'0000'0000, Format::kSI, Expected(-1, 0, 16, 0, 0, 0, 0, 3, 0, 0, 4)},

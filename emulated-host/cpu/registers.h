@@ -2,6 +2,7 @@
 #define LETHE_EMULATED_HOST_CPU_REGISTERS_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace lethe::emulated {
@@ -47,10 +48,15 @@ enum class AddressSpace : std::uint8_t {
   kHome = 3
 };
 
+// The number that stands for "no register" in a decoded instruction's base and index fields, so
+// that forming an address needs no decision.
+inline constexpr int kZeroRegister = 16;
+
 // The registers of one CPU that programs and the host can see. Host integers, no byte order.
 struct Registers {
   Psw psw;  // the condition code inside is current only outside Cpu::Run
   std::array<std::uint64_t, 16> general{};
+  std::uint64_t zero = 0;  // read as general register kZeroRegister: no base, no index
   std::array<std::uint32_t, 16> access{};
   std::array<std::uint64_t, 16> control{};
   std::array<std::uint64_t, 16> floating_point{};
@@ -61,6 +67,8 @@ struct Registers {
   std::uint64_t program_parameter = 0;
   std::uint64_t breaking_event_address = 0;
 };
+static_assert(offsetof(Registers, zero) ==
+              offsetof(Registers, general) + kZeroRegister * sizeof(std::uint64_t));
 
 }  // namespace lethe::emulated
 
