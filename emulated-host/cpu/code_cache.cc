@@ -71,14 +71,18 @@ InstructionText CodeCache::TextAt(const std::uint8_t* page, std::uint32_t offset
   return text;
 }
 
-CodeCache::Page& CodeCache::Verified(std::uint64_t absolute_page, const std::uint8_t* bytes) {
+CodeCache::Page& CodeCache::Verified(std::uint64_t absolute_page, const std::uint8_t* bytes,
+                                     std::uint64_t time) {
   std::unique_ptr<Page>& page = pages_[absolute_page];
   if (page == nullptr) {
     page = std::make_unique<Page>();
     page->absolute = absolute_page;
     page->bytes = bytes;
+    page->verified = time;
     return *page;
   }
+  if (page->verified == time && page->bytes == bytes) return *page;
+  page->verified = time;
   page->bytes = bytes;
   if (page->is_image_whole && std::memcmp(page->image.data(), bytes, kPageSize) == 0) return *page;
   std::memcpy(page->image.data(), bytes, kPageSize);

@@ -30,6 +30,7 @@ class CodeCache {
     std::vector<std::uint32_t> chunks;
     std::uint32_t used = 0;    // ops in the last chunk
     std::uint32_t stores = 0;  // that met decoded bytes
+    std::uint64_t verified = 0;  // when
     // What the page looked like when all its instructions were last found to agree with it; none
     // was decoded since if `is_image_whole`.
     std::array<std::uint8_t, kPageSize> image;
@@ -47,8 +48,9 @@ class CodeCache {
 
   Op* ops() const { return ops_; }
 
-  // The page's instructions, all of them compared with `bytes` (devices write to storage unseen).
-  Page& Verified(std::uint64_t absolute_page, const std::uint8_t* bytes);
+  // The page's instructions, compared with `bytes` unless that was done at the same `time` already
+  // (devices write to storage unseen; the caller counts on when they may have done so).
+  Page& Verified(std::uint64_t absolute_page, const std::uint8_t* bytes, std::uint64_t time);
   // The op at an even offset of the page; decodes it if need be. nullptr: the cache is full.
   const Op* Find(Page& page, std::uint32_t offset);
   Page& PageOf(const Op& op) { return *page_of_chunk_[Number(op) / kChunk]; }

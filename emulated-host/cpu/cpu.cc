@@ -202,10 +202,7 @@ Exit Cpu::Run() {
   ImportPsw();
   StartCpuTimer();
   EnterGuest();
-  // Devices may have stored into code: new numbers make the CPU verify each page it enters.
-  for (const std::unique_ptr<AddressContext>& context : contexts_) {
-    context->id = next_context_id_++;
-  }
+  LookForOutsideStores();
   UpdateContexts();
   UpdateTimers();
   InterruptionsMayBeEnabled();
@@ -267,7 +264,7 @@ const Op* Cpu::Enter() {
       group_.WatchPage(*this, absolute);
       return nullptr;  // others may have been served meanwhile: look again
     }
-    entry = {base, code_context_id_, &code_->Verified(absolute, frame.bytes)};
+    entry = {base, code_context_id_, &code_->Verified(absolute, frame.bytes, outside_stores_)};
   }
   const Op* const op = code_->Find(*entry.page, static_cast<std::uint32_t>(address - base));
   if (op == nullptr) {
@@ -321,6 +318,7 @@ void Cpu::AskHost() {
   const CpuHost::Verdict verdict = host_.OnAttention(*this);
   EnterGuest();
   ImportPsw();
+  LookForOutsideStores();
   if (verdict == CpuHost::Verdict::kLeave) Leave(Exit::Reason::kHost);
 }
 

@@ -310,7 +310,7 @@ class Cpu {
   }
 
   struct CodePageEntry;
-  static constexpr std::size_t kCodePageEntries = 256;
+  static constexpr std::size_t kCodePageEntries = 1024;
 
   // An instruction that EX, EXRL or a page crossing executes outside of its page.
   struct ExecutedOp {
@@ -392,6 +392,7 @@ class Cpu {
   void ClearTranslations();
   void WatchStores(std::uint64_t absolute_page);
   void ForgetCode(std::uint64_t absolute_page);
+  void LookForOutsideStores();
   Target Resolve(const Operand& operand, LogicalAddress at, Access access);
   Target Fill(const Operand& operand, LogicalAddress at, Access access);
   bool LowAddressProtectionOn(std::uint64_t asce) const;
@@ -452,6 +453,7 @@ class Cpu {
   AddressContext* data_context_ = nullptr;  // nullptr: depends on the operand
   AddressSpace data_space_ = AddressSpace::kPrimary;
   std::uint32_t next_context_id_ = 1;
+  std::uint64_t outside_stores_ = 0;  // the group's count, as far as the code cache knows
   std::uint64_t context_clock_ = 0;
   std::uint64_t purges_ = 0;  // how often translations were cleared
 

@@ -42,7 +42,10 @@ void CpuGroup::Serve(Cpu& cpu) {
 }
 
 void CpuGroup::ServeLocked(Cpu& cpu, Member& member) {
-  if (member.purge) cpu.ClearTranslations();
+  if (member.purge) {
+    cpu.ClearTranslations();
+    cpu.LookForOutsideStores();
+  }
   for (const StoredRange& range : member.stored) cpu.code_->Stored(range.absolute, range.length);
   for (const std::uint64_t page : member.dropped) cpu.ForgetCode(page);
   member.purge = false;
@@ -83,6 +86,7 @@ void CpuGroup::PurgeAll(Cpu& self) {
 }
 
 void CpuGroup::PurgeAll() {
+  NoteOutsideStores();
   Broadcast(nullptr, true, [](Member& member) { member.purge = true; });
 }
 
@@ -101,6 +105,7 @@ void CpuGroup::CodeStored(Cpu& self, std::uint64_t absolute, std::size_t length)
     if (member.stored.size() < kMostStored) {
       member.stored.push_back({absolute, length});
     } else {
+      NoteOutsideStores();
       member.purge = true;
     }
   });

@@ -144,6 +144,20 @@ void Cpu::ClearTranslations() {
   }
 }
 
+// Devices may have stored into code: new numbers make the CPU verify each page it enters.
+void Cpu::LookForOutsideStores() {
+  const std::uint64_t now = group_.outside_stores();
+  if (now == outside_stores_) return;
+  outside_stores_ = now;
+  for (const std::unique_ptr<AddressContext>& context : contexts_) {
+    context->id = next_context_id_++;
+  }
+  if (code_context_ != nullptr) {
+    code_context_id_ = code_context_->id;
+    RaiseAttention(kResync);
+  }
+}
+
 void Cpu::WatchStores(std::uint64_t absolute_page) {
   for (const std::unique_ptr<AddressContext>& context : contexts_) {
     for (std::size_t i = 0; i < AddressContext::kEntries; ++i) {

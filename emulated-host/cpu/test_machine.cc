@@ -51,6 +51,7 @@ void TestMachine::WaitOnInterruptions() {
 }
 
 Exit TestMachine::RunFrom(std::uint64_t address, std::uint64_t mask, int cpu) {
+  group_.NoteOutsideStores();  // the test has written a program
   cpus_[cpu]->SetPsw({mask, address});
   return cpus_[cpu]->Run();
 }

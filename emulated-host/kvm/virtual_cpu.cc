@@ -105,6 +105,7 @@ int VirtualCpu::RunLocked() {
     return -EINVAL;
   }
   LoadFromRunPage();
+  machine_.group().NoteOutsideStores();
   machine_.gate().Enter();
   const int result = RunLoop();
   machine_.gate().Leave();

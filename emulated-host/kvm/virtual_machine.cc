@@ -140,6 +140,7 @@ bool VirtualMachine::WriteAbsolute(std::uint64_t absolute, absl::Span<const std:
 
 int VirtualMachine::InjectFloating(const abi::kvm_s390_irq& irq) {
   if (const int error = floating_.Inject(irq); error != 0) return error;
+  group_.NoteOutsideStores();  // a device has ended its work
   NotifyCpus();
   return 0;
 }

@@ -131,6 +131,7 @@ SubjectResult Subject::Execute(const Case& request) {
   psw.mask = Psw::kProblemState | k64Bit | std::uint64_t{request.state.condition >> 24} << 40;
   psw.address = kCodeAddress + request.stub * kStubBytes + kInstruction;
   cpu_->SetPsw(psw);
+  group_.NoteOutsideStores();  // a new case was written
   const emulated::Exit exit = cpu_->Run();
   SubjectResult result;
   const std::uint64_t stopped_at = cpu_->registers().psw.address;
