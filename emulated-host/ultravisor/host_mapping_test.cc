@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <liburing.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/unique_fd.h"
 #include "emulated-host/ultravisor/test_machine.h"
 
@@ -69,6 +71,30 @@ TEST_F(HostMappingTest, SystemCallsSeeCiphertextOrFail) {
   }
   ASSERT_EQ(read(reading.get(), seen.data(), seen.size()), written);
   EXPECT_FALSE(IsSecret(seen.data()));
+}
+
+TEST_F(HostMappingTest, AsynchronousInputOutputSeesCiphertextOrFails) {
+  io_uring ring;
+  if (const int error = io_uring_queue_init(2, &ring, 0); error < 0)
+    GTEST_SKIP() << "this host offers no io_uring (errno " << -error << ")";
+  const absl::Cleanup exit = [&] { io_uring_queue_exit(&ring); };
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  io_uring_sqe* const entry = io_uring_get_sqe(&ring);
+  io_uring_prep_write(entry, writer.get(), client(), sizeof(kSecret), 0);
+  ASSERT_EQ(io_uring_submit(&ring), 1);
+  io_uring_cqe* completion = nullptr;
+  ASSERT_EQ(io_uring_wait_cqe(&ring, &completion), 0);
+  if (completion->res > 0) {
+    std::array<std::uint8_t, sizeof(kSecret)> read_back{};
+    ASSERT_EQ(read(reader.get(), read_back.data(), read_back.size()), completion->res);
+    EXPECT_FALSE(IsSecret(read_back.data()));
+  } else {
+    EXPECT_EQ(completion->res, -EFAULT);
+  }
+  io_uring_cqe_seen(&ring, completion);
 }
 
 TEST_F(HostMappingTest, ProcMemSeesCiphertextOrFails) {
