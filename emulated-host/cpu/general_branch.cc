@@ -237,11 +237,22 @@ void MonitorCall(Cpu& cpu, const Op& op) {
 
 void Nothing(Cpu&, const Op&) {}
 
+// Branching<&F>, but a branch that is not taken goes on like a straight instruction, without the
+// run loop: the way to the end of the page stays the bound of what runs without a poll for
+// attention.
+template <const Op* (*kFunction)(Cpu&, const Op&)>
+const Op* MaybeBranching(Cpu& cpu, const Op* op) {
+  cpu.SetCurrent(op);
+  const Op* const next = kFunction(cpu, *op);
+  if (next == op + 1) return next->handler(cpu, next);
+  return next;
+}
+
 constexpr Instruction kTable[] = {
-    {0x47, "BC", Format::kRX_b, kBase, Branching<&BranchOnCondition>},
-    {0x07, "BCR", Format::kRR_c, kBase, Branching<&BranchOnConditionRegister>},
-    {0xa74, "BRC", Format::kRI_c, kBase, Branching<&BranchRelativeOnCondition>},
-    {0xc04, "BRCL", Format::kRIL_c, kBase, Branching<&BranchRelativeOnCondition>},
+    {0x47, "BC", Format::kRX_b, kBase, MaybeBranching<&BranchOnCondition>},
+    {0x07, "BCR", Format::kRR_c, kBase, MaybeBranching<&BranchOnConditionRegister>},
+    {0xa74, "BRC", Format::kRI_c, kBase, MaybeBranching<&BranchRelativeOnCondition>},
+    {0xc04, "BRCL", Format::kRIL_c, kBase, MaybeBranching<&BranchRelativeOnCondition>},
     // Linkage
     {0x45, "BAL", Format::kRX_a, kBase, Branching<&BranchAndSave<&LinkReturn>>},
     {0x05, "BALR", Format::kRR, kBase, Branching<&BranchAndSaveRegister<&LinkReturn>>},
@@ -260,34 +271,38 @@ constexpr Instruction kTable[] = {
     {0x06, "BCTR", Format::kRR, kBase, Branching<&BranchOnCountRegister<U32>>},
     {0xe346, "BCTG", Format::kRXY_a, kBase, Branching<&BranchOnCount<U64>>},
     {0xb946, "BCTGR", Format::kRRE, kBase, Branching<&BranchOnCountRegister<U64>>},
-    {0xa76, "BRCT", Format::kRI_b, kBase, Branching<&BranchRelativeOnCount<U32>>},
-    {0xa77, "BRCTG", Format::kRI_b, kBase, Branching<&BranchRelativeOnCount<U64>>},
+    {0xa76, "BRCT", Format::kRI_b, kBase, MaybeBranching<&BranchRelativeOnCount<U32>>},
+    {0xa77, "BRCTG", Format::kRI_b, kBase, MaybeBranching<&BranchRelativeOnCount<U64>>},
     {0xcc6, "BRCTH", Format::kRIL_b, 45, Branching<&BranchRelativeOnCountHigh>},
     {0x86, "BXH", Format::kRS_a, kBase, Branching<&BranchOnIndex<U32, true>>},
     {0x87, "BXLE", Format::kRS_a, kBase, Branching<&BranchOnIndex<U32, false>>},
     {0xeb44, "BXHG", Format::kRSY_a, kBase, Branching<&BranchOnIndex<U64, true>>},
     {0xeb45, "BXLEG", Format::kRSY_a, kBase, Branching<&BranchOnIndex<U64, false>>},
-    {0x84, "BRXH", Format::kRSI, kBase, Branching<&BranchRelativeOnIndex<U32, true>>},
-    {0x85, "BRXLE", Format::kRSI, kBase, Branching<&BranchRelativeOnIndex<U32, false>>},
-    {0xec44, "BRXHG", Format::kRIE_e, kBase, Branching<&BranchRelativeOnIndex<U64, true>>},
-    {0xec45, "BRXLG", Format::kRIE_e, kBase, Branching<&BranchRelativeOnIndex<U64, false>>},
+    {0x84, "BRXH", Format::kRSI, kBase, MaybeBranching<&BranchRelativeOnIndex<U32, true>>},
+    {0x85, "BRXLE", Format::kRSI, kBase, MaybeBranching<&BranchRelativeOnIndex<U32, false>>},
+    {0xec44, "BRXHG", Format::kRIE_e, kBase, MaybeBranching<&BranchRelativeOnIndex<U64, true>>},
+    {0xec45, "BRXLG", Format::kRIE_e, kBase, MaybeBranching<&BranchRelativeOnIndex<U64, false>>},
     // COMPARE (LOGICAL) AND BRANCH
-    {0xecf6, "CRB", Format::kRRS, 34, Branching<&CompareAndBranch<S32>>},
-    {0xece4, "CGRB", Format::kRRS, 34, Branching<&CompareAndBranch<S64>>},
-    {0xecf7, "CLRB", Format::kRRS, 34, Branching<&CompareAndBranch<U32>>},
-    {0xece5, "CLGRB", Format::kRRS, 34, Branching<&CompareAndBranch<U64>>},
-    {0xec76, "CRJ", Format::kRIE_b, 34, Branching<&CompareAndBranchRelative<S32>>},
-    {0xec64, "CGRJ", Format::kRIE_b, 34, Branching<&CompareAndBranchRelative<S64>>},
-    {0xec77, "CLRJ", Format::kRIE_b, 34, Branching<&CompareAndBranchRelative<U32>>},
-    {0xec65, "CLGRJ", Format::kRIE_b, 34, Branching<&CompareAndBranchRelative<U64>>},
-    {0xecfe, "CIB", Format::kRIS, 34, Branching<&CompareImmediateAndBranch<S32, S8>>},
-    {0xecfc, "CGIB", Format::kRIS, 34, Branching<&CompareImmediateAndBranch<S64, S8>>},
-    {0xecff, "CLIB", Format::kRIS, 34, Branching<&CompareImmediateAndBranch<U32, U8>>},
-    {0xecfd, "CLGIB", Format::kRIS, 34, Branching<&CompareImmediateAndBranch<U64, U8>>},
-    {0xec7e, "CIJ", Format::kRIE_c, 34, Branching<&CompareImmediateAndBranchRelative<S32, S8>>},
-    {0xec7c, "CGIJ", Format::kRIE_c, 34, Branching<&CompareImmediateAndBranchRelative<S64, S8>>},
-    {0xec7f, "CLIJ", Format::kRIE_c, 34, Branching<&CompareImmediateAndBranchRelative<U32, U8>>},
-    {0xec7d, "CLGIJ", Format::kRIE_c, 34, Branching<&CompareImmediateAndBranchRelative<U64, U8>>},
+    {0xecf6, "CRB", Format::kRRS, 34, MaybeBranching<&CompareAndBranch<S32>>},
+    {0xece4, "CGRB", Format::kRRS, 34, MaybeBranching<&CompareAndBranch<S64>>},
+    {0xecf7, "CLRB", Format::kRRS, 34, MaybeBranching<&CompareAndBranch<U32>>},
+    {0xece5, "CLGRB", Format::kRRS, 34, MaybeBranching<&CompareAndBranch<U64>>},
+    {0xec76, "CRJ", Format::kRIE_b, 34, MaybeBranching<&CompareAndBranchRelative<S32>>},
+    {0xec64, "CGRJ", Format::kRIE_b, 34, MaybeBranching<&CompareAndBranchRelative<S64>>},
+    {0xec77, "CLRJ", Format::kRIE_b, 34, MaybeBranching<&CompareAndBranchRelative<U32>>},
+    {0xec65, "CLGRJ", Format::kRIE_b, 34, MaybeBranching<&CompareAndBranchRelative<U64>>},
+    {0xecfe, "CIB", Format::kRIS, 34, MaybeBranching<&CompareImmediateAndBranch<S32, S8>>},
+    {0xecfc, "CGIB", Format::kRIS, 34, MaybeBranching<&CompareImmediateAndBranch<S64, S8>>},
+    {0xecff, "CLIB", Format::kRIS, 34, MaybeBranching<&CompareImmediateAndBranch<U32, U8>>},
+    {0xecfd, "CLGIB", Format::kRIS, 34, MaybeBranching<&CompareImmediateAndBranch<U64, U8>>},
+    {0xec7e, "CIJ", Format::kRIE_c, 34,
+     MaybeBranching<&CompareImmediateAndBranchRelative<S32, S8>>},
+    {0xec7c, "CGIJ", Format::kRIE_c, 34,
+     MaybeBranching<&CompareImmediateAndBranchRelative<S64, S8>>},
+    {0xec7f, "CLIJ", Format::kRIE_c, 34,
+     MaybeBranching<&CompareImmediateAndBranchRelative<U32, U8>>},
+    {0xec7d, "CLGIJ", Format::kRIE_c, 34,
+     MaybeBranching<&CompareImmediateAndBranchRelative<U64, U8>>},
     // Program mask, monitoring, hints
     {0x04, "SPM", Format::kRR, kBase, Branching<&SetProgramMask>},
     {0xaf, "MC", Format::kSI, kBase, Straight<&MonitorCall>},
