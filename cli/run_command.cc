@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "cli/commands.h"
 #include "cli/event_log.h"
+#include "cli/fault_report.h"
 #include "cli/guest_host.h"
 #include "cli/termination.h"
 #include "cli/uvc_meter.h"
@@ -61,6 +62,7 @@ ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
 
 absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
   std::signal(SIGPIPE, SIG_IGN);
+  ReportRefusedPages();
   LETHE_ASSIGN_OR_RETURN(auto events, EventLog::Open(log, options.events));
   events->Report({.name = "process-start"});
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());

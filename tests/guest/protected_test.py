@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import unittest
 
 from lethe_guest import GUESTS, Guest, GuestTestCase, lethe
@@ -89,6 +90,15 @@ class ProtectedTest(GuestTestCase):
                                      file.tell() < memory["host_address"] + memory["size"] else b"",
                                      b""))
             self.assertGreater(data.count(b"SECRET-PLAINTEXT-"), 1000)
+
+    def test_a_refused_page_ends_the_guest_with_a_sentence(self):
+        """The kernel tells of a page that fails its integrity check by SIGSEGV to the CPU's thread."""
+        image = self.seal(QUIET)
+        with Guest("--image", image, "--memory", "512M") as guest:
+            guest.expect("guest: ready")
+            guest.process.send_signal(signal.SIGSEGV)
+            self.assertEqual(guest.finish(), 1)
+            self.assertIn("the Ultravisor refused one of its pages", guest.log())
 
     def test_an_image_for_another_host_is_refused_with_a_reason(self):
         image = self.seal(QUIET)
