@@ -17,6 +17,14 @@ struct AsnSecondTableEntry {
   std::uint32_t sequence_number = 0;
 };
 
+// A translation that may end in AFX- or ASX-translation, or in the exceptions of subspace
+// replacement; the entry has the space that replaces its own.
+struct AsnLookup {
+  ProgramCode exception = ProgramCode::kNone;
+  AsnSecondTableEntry entry;
+};
+AsnLookup LookUpAsn(Cpu& cpu, std::uint16_t asn);
+
 // The entry at a real address, which an entry-table entry of PROGRAM CALL gives for `asn`. Throws
 // ASX-translation if it is not valid.
 AsnSecondTableEntry LoadAsnSecondTableEntry(Cpu& cpu, std::uint64_t origin, std::uint16_t asn);

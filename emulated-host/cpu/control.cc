@@ -9,10 +9,11 @@ absl::Span<const Instruction> ControlInstructions() {
   static const auto* const all = [] {
     auto* joined = new std::vector<Instruction>;
     for (const absl::Span<const Instruction> part :
-         {AddressSpaceInstructions(), ControlRegisterInstructions(), FacilityInstructions(),
-          InterceptedInstructions(), LinkageInstructions(), MoveBetweenSpacesInstructions(),
-          ProgramCallInstructions(), PswInstructions(), StorageKeyInstructions(),
-          TimingInstructions(), TranslationInstructions()}) {
+         {AddressSpaceInstructions(), BranchingControlInstructions(), ControlRegisterInstructions(),
+          FacilityInstructions(), InterceptedInstructions(), LinkageInstructions(),
+          MoveBetweenSpacesInstructions(), ProgramCallInstructions(), PswInstructions(),
+          StorageKeyInstructions(), TimingInstructions(), TraceInstructions(),
+          TranslationInstructions()}) {
       joined->insert(joined->end(), part.begin(), part.end());
     }
     return joined;

@@ -21,18 +21,6 @@ constexpr std::uint8_t SwapTwoBits(std::uint8_t value) {
   return static_cast<std::uint8_t>((value & 1) << 1 | value >> 1);
 }
 
-// A space-switch event: the CPU enters or leaves home-space mode and one of the two spaces asks for
-// it. The instruction has been completed.
-void ReportSpaceSwitch(Cpu& cpu, AddressSpace from, AddressSpace to) {
-  constexpr std::uint64_t kEventControl = Psw::Bit(57);
-  constexpr std::uint64_t kLeftHome = Psw::Bit(32);
-  const bool was_home = from == AddressSpace::kHome;
-  if (was_home == (to == AddressSpace::kHome)) return;
-  if (((cpu.cr(1) | cpu.cr(13)) & kEventControl) == 0) return;
-  throw ProgramInterruption{.code = ProgramCode::kSpaceSwitch,
-                            .translation_exception = PrimaryAsn(cpu) | (was_home ? kLeftHome : 0)};
-}
-
 const Op* SetAddressSpaceControl(Cpu& cpu, const Op& op) {
   const auto code = static_cast<std::uint8_t>(cpu.Address2(op) >> 8 & 0xf);
   SpecialOperationUnless(cpu, DatIsOn(cpu) && (cpu.cr(0) & kSecondarySpaceControl) != 0);
@@ -41,7 +29,7 @@ const Op* SetAddressSpaceControl(Cpu& cpu, const Op& op) {
   const auto to = static_cast<AddressSpace>(SwapTwoBits(code));
   if (to == AddressSpace::kHome) cpu.PrivilegedOperationIfProblemState();
   cpu.SetPswMask((cpu.psw_mask() & ~Psw::kAddressSpaceMask) | static_cast<std::uint64_t>(to) << 46);
-  ReportSpaceSwitch(cpu, from, to);
+  if (const auto event = SpaceSwitchEvent(cpu, from, to)) throw *event;
   return cpu.Resume(cpu.NextAddress(op));
 }
 
@@ -101,6 +89,69 @@ void TestAccess(Cpu& cpu, const Op& op) {
   }
 }
 
+// LOAD ADDRESS SPACE PARAMETERS: key mask, secondary ASN, authorization index and primary ASN from
+// the first operand. Bits of the second operand's address: translate in any case, take the
+// authorization index from the operand, skip the authorization of the secondary space.
+void LoadAddressSpaceParameters(Cpu& cpu, const Op& op) {
+  constexpr std::uint64_t kForceTranslation = 4;
+  constexpr std::uint64_t kIndexFromOperand = 2;
+  constexpr std::uint64_t kSkipAuthorization = 1;
+  constexpr std::uint64_t kEventControl = Psw::Bit(57);
+  constexpr std::uint8_t kPrimaryNotAvailable = 1;
+  constexpr std::uint8_t kSecondaryNotAvailable = 2;
+  constexpr std::uint8_t kSpaceSwitchEvent = 3;
+  SpecialOperationUnless(cpu, AsnTranslationIsOn(cpu));
+  const LogicalAddress operand = cpu.Operand1(op);
+  cpu.SpecificationUnless(operand.address % 8 == 0);
+  const std::uint64_t options = cpu.Address2(op);
+  const bool force = (options & kForceTranslation) != 0;
+  const bool skip = (options & kSkipAuthorization) != 0;
+  const auto wanted = cpu.Load<std::uint64_t>(operand);
+  const auto secondary = static_cast<std::uint16_t>(wanted >> 32);
+  const auto primary = static_cast<std::uint16_t>(wanted);
+
+  std::uint64_t primary_asce = cpu.cr(1);
+  std::uint64_t primary_entry = cpu.cr(5) & 0xffff'ffff;
+  auto index = static_cast<std::uint16_t>(cpu.cr(4) >> 16);
+  if (force || primary != PrimaryAsn(cpu)) {
+    const AsnLookup found = LookUpAsn(cpu, primary);
+    if (found.exception != ProgramCode::kNone) return cpu.SetCc(kPrimaryNotAvailable);
+    if (((cpu.cr(1) | found.entry.asce) & kEventControl) != 0) return cpu.SetCc(kSpaceSwitchEvent);
+    primary_asce = found.entry.asce;
+    primary_entry = found.entry.origin;
+    index = found.entry.authorization_index;
+  }
+  if ((options & kIndexFromOperand) != 0) index = static_cast<std::uint16_t>(wanted >> 16);
+
+  std::uint64_t secondary_asce = primary_asce;
+  if (secondary != primary) {
+    if (!force && skip && secondary == SecondaryAsn(cpu)) {
+      secondary_asce = cpu.cr(7);
+    } else {
+      const AsnLookup found = LookUpAsn(cpu, secondary);
+      if (found.exception != ProgramCode::kNone ||
+          (!skip && !IsAuthorized(cpu, found.entry, index, Authority::kSecondary))) {
+        return cpu.SetCc(kSecondaryNotAvailable);
+      }
+      secondary_asce = found.entry.asce;
+    }
+  }
+  const auto load_right = [&](int number, std::uint64_t value) {
+    cpu.SetControl(number, (cpu.cr(number) & ~std::uint64_t{0xffff'ffff}) | value);
+  };
+  cpu.SetControl(1, primary_asce);
+  load_right(3, wanted >> 48 << 16 | secondary);
+  load_right(4, std::uint64_t{index} << 16 | primary);
+  load_right(5, primary_entry);
+  cpu.SetControl(7, secondary_asce);
+  cpu.SetCc(0);
+}
+
+const Op* LoadAddressSpaceParametersAndResume(Cpu& cpu, const Op& op) {
+  LoadAddressSpaceParameters(cpu, op);
+  return cpu.Resume(cpu.NextAddress(op));
+}
+
 constexpr Instruction kInstructions[] = {
     {0xb219, "SAC", Format::kS, kBase, Branching<&SetAddressSpaceControl>},
     {0xb224, "IAC", Format::kRRE, kBase, Straight<&InsertAddressSpaceControl>},
@@ -108,6 +159,8 @@ constexpr Instruction kInstructions[] = {
     {0xb226, "EPAR", Format::kRRE, kBase, Straight<&ExtractPrimaryAsn>},
     {0xb227, "ESAR", Format::kRRE, kBase, Straight<&ExtractSecondaryAsn>},
     {0xb24c, "TAR", Format::kRRE, kBase, Straight<&TestAccess>},
+    {0xe500, "LASP", Format::kSSE, kBase,
+     PrivilegedBranching<&LoadAddressSpaceParametersAndResume>},
     {0xb279, "SACF", Format::kS, kBase, Branching<&SetAddressSpaceControl>},
 };
 

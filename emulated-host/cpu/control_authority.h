@@ -5,6 +5,7 @@
 // the PSW (Principles of Operation, "Control", authorization mechanisms).
 
 #include <cstdint>
+#include <optional>
 
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/cpu/registers.h"
@@ -47,6 +48,22 @@ inline bool KeyIsPermitted(Cpu& cpu, std::uint8_t key) {
 
 inline void RequireKey(Cpu& cpu, std::uint8_t key) {
   if (!KeyIsPermitted(cpu, key)) cpu.Interrupt(ProgramCode::kPrivilegedOperation);
+}
+
+// The space-switch event of an instruction that made the CPU enter or leave home-space mode and is
+// complete, if one of the two spaces asks for it. What is reported is the space that was left: its
+// number (none for home space) and, in bit 32, whether it was the one that asked.
+inline std::optional<ProgramInterruption> SpaceSwitchEvent(Cpu& cpu, AddressSpace from,
+                                                           AddressSpace to) {
+  constexpr std::uint64_t kEventControl = Psw::Bit(57);
+  constexpr std::uint64_t kLeftSpaceAsked = Psw::Bit(32);
+  const bool was_home = from == AddressSpace::kHome;
+  if (was_home == (to == AddressSpace::kHome)) return std::nullopt;
+  if (((cpu.cr(1) | cpu.cr(13)) & kEventControl) == 0) return std::nullopt;
+  const bool asked = (cpu.cr(was_home ? 13 : 1) & kEventControl) != 0;
+  const std::uint64_t left = was_home ? 0 : cpu.cr(4) & 0xffff;
+  return ProgramInterruption{.code = ProgramCode::kSpaceSwitch,
+                             .translation_exception = left | (asked ? kLeftSpaceAsked : 0)};
 }
 
 }  // namespace lethe::emulated

@@ -177,7 +177,60 @@ void MoveWithOptionalSpecifications(Cpu& cpu, const Op& op) {
            kMost);
 }
 
+// Does `access` of MOVE PAGE find its page? What a missing one leaves behind also says which
+// registers the two operands are in. (The exception remains one: `missing_cc` 0.)
+template <typename Access>
+bool PageIsThere(Cpu& cpu, const Op& op, std::uint8_t missing_cc, Access access) {
+  constexpr std::uint64_t kOfMovePage = 4;
+  try {
+    access();
+    return true;
+  } catch (ProgramInterruption& exception) {
+    if (exception.code != ProgramCode::kPageTranslation) throw;
+    if (missing_cc != 0) {
+      cpu.SetCc(missing_cc);
+      return false;
+    }
+    exception.translation_exception |= kOfMovePage;
+    exception.operand_access = static_cast<std::uint8_t>(op.r1 << 4 | op.r2);
+    throw;
+  }
+}
+
+// Register 0: reserved bits, whose key the rest holds (first or second operand's), and whether an
+// invalid page is told as a condition code.
+void MovePage(Cpu& cpu, const Op& op) {
+  constexpr std::uint64_t kReserved = 0xf000;
+  constexpr std::uint64_t kFirstHasKey = 0x800;
+  constexpr std::uint64_t kSecondHasKey = 0x400;
+  constexpr std::uint64_t kConditionCodeOption = 0x100;
+  const std::uint64_t control = cpu.gr(0);
+  const bool first_has_key = (control & kFirstHasKey) != 0;
+  const bool second_has_key = (control & kSecondHasKey) != 0;
+  cpu.SpecificationUnless((control & kReserved) == 0 && !(first_has_key && second_has_key));
+  const std::uint8_t key = KeyInRegister(cpu, 0);
+  if (first_has_key || second_has_key) RequireKey(cpu, key);
+  const bool tells = (control & kConditionCodeOption) != 0;
+
+  const auto place = [&](int number, bool has_key) {
+    LogicalAddress at = cpu.AddressInRegister(number);
+    at.address &= kPageMask;
+    return Place{at, {CurrentSpace(cpu), has_key ? key : CurrentKey(cpu)}};
+  };
+  const Place to = place(op.r1, first_has_key);
+  const Place from = place(op.r2, second_has_key);
+  absl::Span<const std::uint8_t> source;
+  absl::Span<std::uint8_t> target;
+  if (!PageIsThere(cpu, op, tells ? 2 : 0, [&] { source = Fetch(cpu, from, 0, kPageSize); }) ||
+      !PageIsThere(cpu, op, tells ? 1 : 0, [&] { target = Store(cpu, to, 0, kPageSize); })) {
+    return;
+  }
+  std::memmove(target.data(), source.data(), kPageSize);
+  cpu.SetCc(0);
+}
+
 constexpr Instruction kInstructions[] = {
+    {0xb254, "MVPG", Format::kRRE, kBase, Straight<&MovePage>},
     {0xd9, "MVCK", Format::kSS_d, kBase, Straight<&MoveWithKey>},
     {0xda, "MVCP", Format::kSS_d, kBase, Straight<&MoveToPrimary>},
     {0xdb, "MVCS", Format::kSS_d, kBase, Straight<&MoveToSecondary>},

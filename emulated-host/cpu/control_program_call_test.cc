@@ -57,7 +57,7 @@ class ProgramCallTest : public testing::Test {
     machine_.Put<std::uint32_t>(kLinkageTable + 2 * 4, kEntryTable);
     PutEntry(kLong, 0);
     machine_.Put<std::uint64_t>(kStack, 0);
-    machine_.Put<std::uint64_t>(kStack + 8, std::uint64_t{1} << 56 | std::uint64_t{1000} << 32);
+    machine_.Put<std::uint64_t>(kStack + 8, std::uint64_t{9} << 56 | std::uint64_t{1000} << 32);
     cpu_.SetControl(15, kStack + 8);
     cpu_.gr(1) = kPcNumber;
   }

@@ -265,6 +265,86 @@ TEST_F(ControlSpaceTest, EnteringHomeSpaceMayBeAnEvent) {
   EXPECT_EQ(machine_.ProgramOldPsw().mask & Psw::kAddressSpaceMask, std::uint64_t{3} << 46);
 }
 
+TEST_F(ControlSpaceTest, LeavingHomeSpaceMayBeAnEvent) {
+  cpu_.SetControl(4, 0x1234);
+  cpu_.SetControl(13, kHome.segment_table | 0x40);
+  EXPECT_EQ(machine_.Run("b2190000", kDat | std::uint64_t{3} << 46), ProgramCode::kSpaceSwitch);
+  EXPECT_EQ(machine_.TranslationException(), 0x8000'0000u);  // home space has no number here
+  cpu_.SetControl(1, kPrimary.segment_table | 0x40);
+  cpu_.SetControl(13, kHome.segment_table);
+  EXPECT_EQ(machine_.Run("b2190300", kDat), ProgramCode::kSpaceSwitch);
+  EXPECT_EQ(machine_.TranslationException(), 0x8000'1234u);
+}
+
+TEST_F(ControlSpaceTest, StoreRealAddressInterruptsForMissingPages) {
+  cpu_.gr(1) = ProgramMachine::kData;
+  cpu_.gr(3) = kPage + 0x123;
+  EXPECT_EQ(machine_.Run("e50210003000", kSupervisor), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(ProgramMachine::kData), kPrimary.frame + 0x123);
+  SetPage(kPrimary, kPage / kPageSize, kPageInvalid);
+  EXPECT_EQ(machine_.Run("e50210003000", kSupervisor), ProgramCode::kPageTranslation);
+  cpu_.gr(1) = ProgramMachine::kData + 4;
+  EXPECT_EQ(machine_.Run("e50210003000", kSupervisor), ProgramCode::kSpecification);
+}
+
+class MovePageTest : public ControlSpaceTest {
+ protected:
+  static constexpr const char* kMove = "b2540024";  // MVPG 2,4
+  static constexpr std::uint64_t kFrom = 0x6000;
+
+  MovePageTest() {
+    cpu_.gr(0) = 0;
+    cpu_.gr(2) = kPage + 0x123;  // bits inside of the page do not count
+    cpu_.gr(4) = kFrom + 0x456;
+    machine_.Put<std::uint64_t>(kFrom, 0x1122'3344'5566'7788);
+    machine_.Put<std::uint64_t>(kFrom + 0xff8, 0x99);
+  }
+};
+
+TEST_F(MovePageTest, WholePageMoves) {
+  EXPECT_EQ(machine_.Run(kMove, kDatProblem), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Cc(), 0);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kPrimary.frame), 0x1122'3344'5566'7788u);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kPrimary.frame + 0xff8), 0x99u);
+  EXPECT_EQ(machine_.Run(kMove, kSupervisor), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kPage), 0x1122'3344'5566'7788u);
+}
+
+TEST_F(MovePageTest, MissingPagesAreExceptionsOrConditionCodes) {
+  SetPage(kPrimary, kPage / kPageSize, kPageInvalid);
+  EXPECT_EQ(machine_.Run(kMove, kDat), ProgramCode::kPageTranslation);
+  EXPECT_EQ(machine_.TranslationException(), kPage | 4);
+  EXPECT_EQ(machine_.Get<std::uint8_t>(162), 0x24);
+  EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram);
+  cpu_.gr(0) = 0x100;
+  EXPECT_EQ(machine_.Run(kMove, kDat), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Cc(), 1);
+  SetPage(kPrimary, kFrom / kPageSize, kPageInvalid);
+  machine_.group().PurgeAll();
+  EXPECT_EQ(machine_.Run(kMove, kDat), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Cc(), 2);
+}
+
+TEST_F(MovePageTest, KeyOfRegisterZeroIsOneOperands) {
+  machine_.key(kPrimary.frame) = 0x50;
+  constexpr std::uint64_t kKey3 = std::uint64_t{3} << 52;
+  EXPECT_EQ(machine_.Run(kMove, kDat | kKey3), ProgramCode::kProtection);
+  cpu_.gr(0) = 0x850;
+  EXPECT_EQ(machine_.Run(kMove, kDat | kKey3), ProgramCode::kNone);
+  machine_.key(kFrom) = 0x58;
+  machine_.group().PurgeAll();
+  EXPECT_EQ(machine_.Run(kMove, kDat | kKey3), ProgramCode::kProtection);
+  machine_.key(kPrimary.frame) = 0x30;
+  machine_.group().PurgeAll();
+  cpu_.gr(0) = 0x450;
+  EXPECT_EQ(machine_.Run(kMove, kDat | kKey3), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Run(kMove, kDatProblem | kKey3), ProgramCode::kPrivilegedOperation);
+  cpu_.gr(0) = 0xc50;
+  EXPECT_EQ(machine_.Run(kMove, kDat), ProgramCode::kSpecification);
+  cpu_.gr(0) = 0x1000;
+  EXPECT_EQ(machine_.Run(kMove, kDat), ProgramCode::kSpecification);
+}
+
 TEST_F(ControlSpaceTest, AddressSpaceControlAndNumbersAreShown) {
   cpu_.gr(2) = 0xffff;
   EXPECT_EQ(machine_.Run("b2240020", kDat | std::uint64_t{2} << 46), ProgramCode::kNone);
@@ -454,7 +534,7 @@ class LinkageTest : public ControlSpaceTest {
   void MakeStack(std::uint16_t free_bytes) {
     machine_.Put<std::uint64_t>(kStack, 0);  // no backward link
     machine_.Put<std::uint64_t>(kStack + 8,
-                                std::uint64_t{0x01} << 56 | std::uint64_t{free_bytes} << 32);
+                                std::uint64_t{0x09} << 56 | std::uint64_t{free_bytes} << 32);
     machine_.Put<std::uint64_t>(kStack + 16 + free_bytes, 0);  // no forward link
     cpu_.SetControl(15, kStack + 8);
   }
@@ -508,7 +588,7 @@ TEST_F(LinkageTest, NextSectionIsLinked) {
   constexpr std::uint64_t kNext = 0x90000;
   MakeStack(0);
   machine_.Put<std::uint64_t>(kStack + 16, kNext + 8 + 1);
-  machine_.Put<std::uint64_t>(kNext + 8, std::uint64_t{0x01} << 56 | std::uint64_t{296} << 32);
+  machine_.Put<std::uint64_t>(kNext + 8, std::uint64_t{0x09} << 56 | std::uint64_t{296} << 32);
   EXPECT_EQ(machine_.Run("b2400000", kDat), ProgramCode::kNone);
   EXPECT_EQ(cpu_.cr(15), kNext + 8 + 296);
   EXPECT_EQ(machine_.Get<std::uint64_t>(kNext), kStack + 8 + 1);

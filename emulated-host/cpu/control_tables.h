@@ -10,6 +10,7 @@
 namespace lethe::emulated {
 
 absl::Span<const Instruction> AddressSpaceInstructions();
+absl::Span<const Instruction> BranchingControlInstructions();
 absl::Span<const Instruction> ControlRegisterInstructions();
 absl::Span<const Instruction> FacilityInstructions();
 absl::Span<const Instruction> InterceptedInstructions();
@@ -19,6 +20,7 @@ absl::Span<const Instruction> ProgramCallInstructions();
 absl::Span<const Instruction> PswInstructions();
 absl::Span<const Instruction> StorageKeyInstructions();
 absl::Span<const Instruction> TimingInstructions();
+absl::Span<const Instruction> TraceInstructions();
 absl::Span<const Instruction> TranslationInstructions();
 
 }  // namespace lethe::emulated

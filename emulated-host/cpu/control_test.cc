@@ -360,5 +360,62 @@ TEST_F(ControlTest, CacheAttributesNameOneLevel) {
   EXPECT_EQ(cpu_.gr(2), ~std::uint64_t{0});
 }
 
+class TraceTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kTable = 0x5000;
+
+  TraceTest() {
+    cpu_.SetControl(12, std::uint64_t{3} << 62 | kTable | 1);
+    cpu_.gr(1) = 0x1'0000'0011;
+    cpu_.gr(2) = 0x1'0000'0022;
+    cpu_.gr(6) = ProgramMachine::kData;
+    machine_.Put<std::uint32_t>(ProgramMachine::kData, 0x1234'5678);
+  }
+
+  ProgramMachine machine_;
+  Cpu& cpu_ = machine_.cpu();
+};
+
+TEST_F(TraceTest, ShortAndLongEntries) {
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint16_t>(kTable), 0x7100);
+  EXPECT_EQ(machine_.Get<std::uint32_t>(kTable + 8), 0x1234'5678u);
+  EXPECT_EQ(machine_.Get<std::uint32_t>(kTable + 12), 0x11u);
+  EXPECT_EQ(machine_.Get<std::uint32_t>(kTable + 16), 0x22u);
+  EXPECT_EQ(cpu_.cr(12), std::uint64_t{3} << 62 | (kTable + 20) | 1);
+
+  EXPECT_EQ(machine_.Run("eb126000000f"), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint16_t>(kTable + 20), 0x7180);
+  EXPECT_EQ(machine_.Get<std::uint32_t>(kTable + 20 + 12), 0x1234'5678u);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kTable + 20 + 24), 0x1'0000'0022u);
+  EXPECT_EQ(cpu_.cr(12), std::uint64_t{3} << 62 | (kTable + 20 + 32) | 1);
+  // The long one has the clock's leftmost bits, which are those that the short one lacks.
+  const auto clock = machine_.Get<std::uint64_t>(kTable + 20 + 2);
+  EXPECT_GT(clock & 0xffff'ffff'ffff, machine_.Get<std::uint64_t>(kTable) & 0xffff'ffff'ffff);
+}
+
+TEST_F(TraceTest, NothingIsTracedUnlessAskedFor) {
+  machine_.Put<std::uint32_t>(ProgramMachine::kData, 0x8000'0000);
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kNone);
+  machine_.Put<std::uint32_t>(ProgramMachine::kData, 0);
+  cpu_.SetControl(12, kTable);
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kNone);
+  EXPECT_EQ(machine_.Get<std::uint64_t>(kTable), 0u);
+  EXPECT_EQ(cpu_.cr(12), kTable);
+  EXPECT_EQ(machine_.Run("99126002"), ProgramCode::kSpecification);
+  EXPECT_EQ(machine_.Run("99126000", kProblem), ProgramCode::kPrivilegedOperation);
+}
+
+TEST_F(TraceTest, TableEndsBeforeTheNextBlock) {
+  cpu_.SetControl(12, (kTable + kPageSize - 76) | 1);
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kTraceTable);
+  EXPECT_EQ(machine_.ProgramOldPsw().address, ProgramMachine::kProgram);
+  cpu_.SetControl(12, (kTable + kPageSize - 80) | 1);
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kNone);
+  cpu_.SetControl(0, kLowAddressProtection);
+  cpu_.SetControl(12, 0x101);
+  EXPECT_EQ(machine_.Run("99126000"), ProgramCode::kProtection);
+}
+
 }  // namespace
 }  // namespace lethe::emulated

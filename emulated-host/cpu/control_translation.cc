@@ -107,6 +107,15 @@ void LoadRealAddress(Cpu& cpu, const Op& op) {
 }
 void LoadRealAddressLong(Cpu& cpu, const Op& op) { PutRealAddress(cpu, op, false); }
 
+// STORE REAL ADDRESS: what LRA shows, but exceptions interrupt.
+void StoreRealAddress(Cpu& cpu, const Op& op) {
+  const LogicalAddress result = cpu.Operand1(op);
+  cpu.SpecificationUnless(result.address % 8 == 0);
+  const Translation translation = TranslateOperand(cpu, cpu.Operand2(op));
+  if (translation.exception.code != ProgramCode::kNone) throw translation.exception;
+  cpu.Store<std::uint64_t>(result, translation.real);
+}
+
 // Is a store at `address` refused by low-address protection?
 bool LowAddressProtects(Cpu& cpu, std::uint64_t address, bool is_private) {
   constexpr std::uint64_t kProtectedBytes = 512;  // at the start of the first two blocks
@@ -232,6 +241,7 @@ constexpr Instruction kInstructions[] = {
     {0xb98e, "IDTE", Format::kRRF_b, 3, Privileged<&InvalidateDatTableEntry>},
     {0xe303, "LRAG", Format::kRXY_a, kBase, Privileged<&LoadRealAddressLong>},
     {0xe313, "LRAY", Format::kRXY_a, 18, Privileged<&LoadRealAddress>},
+    {0xe502, "STRAG", Format::kSSE, kBase, Privileged<&StoreRealAddress>},
     {0xe501, "TPROT", Format::kSSE, kBase, Privileged<&TestProtection>},
 };
 

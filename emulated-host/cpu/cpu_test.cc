@@ -146,7 +146,7 @@ TEST_F(CpuTest, ExecutedSupervisorCallTakesItsNumberFromTheModifier) {
 }
 
 TEST_F(CpuTest, OperationExceptionIsSuppressed) {
-  machine_.Program(0x2000, {"b2ff 0000  illegal"});
+  machine_.Program(0x2000, {"b2fe 0000  illegal"});
   ExpectProgramInterruption(machine_.RunFrom(0x2000), ProgramCode::kOperation, 0x2004, 4);
 }
 

@@ -90,11 +90,18 @@ void SetBfpRounding3Bit(Cpu& cpu, const Op& op) {
   cpu.fpc() = (cpu.fpc() & ~7u) | mode;
 }
 
+void SetDfpRounding(Cpu& cpu, const Op& op) {
+  constexpr std::uint32_t kMode = 0x70;
+  RequireBfp(cpu);
+  cpu.fpc() = (cpu.fpc() & ~kMode) | static_cast<std::uint32_t>(cpu.Address2(op) & 7) << 4;
+}
+
 constexpr Instruction kInstructions[] = {
     {0xb299, "SRNM", Format::kS, kBase, Straight<&SetBfpRounding>},
     {0xb29c, "STFPC", Format::kS, kBase, Straight<&StoreFpc>},
     {0xb29d, "LFPC", Format::kS, kBase, Straight<&LoadFpc>},
     {0xb2b8, "SRNMB", Format::kS, kFloatExtension, Straight<&SetBfpRounding3Bit>},
+    {0xb2b9, "SRNMT", Format::kS, kFloatSupport, Straight<&SetDfpRounding>},
     {0xb2bd, "LFAS", Format::kS, kFloatSupport, Straight<&LoadFpcAndSignal>},
     {0xb384, "SFPC", Format::kRRE, kBase, Straight<&SetFpc>},
     {0xb385, "SFASR", Format::kRRE, kFloatSupport, Straight<&SetFpcAndSignalFromGr>},

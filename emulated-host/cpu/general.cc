@@ -10,10 +10,10 @@ absl::Span<const Instruction> GeneralInstructions() {
     auto* all = new std::vector<Instruction>;
     for (absl::Span<const Instruction> part :
          {ArithmeticInstructions(), AtomicInstructions(), BranchInstructions(),
-          CompareInstructions(), ConvertInstructions(), LoadInstructions(),
-          LockedOperationInstructions(), LogicalInstructions(), LongMoveInstructions(),
-          ShiftInstructions(), StorageInstructions(), StringInstructions(), TranslateInstructions(),
-          UnicodeInstructions()}) {
+          CompareInstructions(), CompressionInstructions(), ConvertInstructions(),
+          LoadInstructions(), LockedOperationInstructions(), LogicalInstructions(),
+          LongMoveInstructions(), ShiftInstructions(), SortInstructions(), StorageInstructions(),
+          StringInstructions(), TranslateInstructions(), UnicodeInstructions()}) {
       all->insert(all->end(), part.begin(), part.end());
     }
     return all;

@@ -192,6 +192,16 @@ TEST(GeneralBranchTest, SetProgramMaskTakesConditionCodeAndMaskFromTheRegister) 
   EXPECT_EQ(machine.EndPsw().mask & Psw::kProgramMask, U64{5} << 40);
 }
 
+TEST(GeneralBranchTest, AddressingModeIsTested) {
+  InstructionBench machine;
+  EXPECT_EQ(Execute(machine, "010b", 1), ProgramCode::kNone);  // tam
+  EXPECT_EQ(machine.Cc(), 3);
+  EXPECT_EQ(Execute(machine, "010b", 0, Psw::kBasicAddressing), ProgramCode::kNone);
+  EXPECT_EQ(machine.Cc(), 1);
+  EXPECT_EQ(Execute(machine, "010b", 1, 0), ProgramCode::kNone);
+  EXPECT_EQ(machine.Cc(), 0);
+}
+
 TEST(GeneralBranchTest, MonitorCallInterruptsForEnabledClassesOnly) {
   InstructionBench machine;
   EXPECT_EQ(Execute(machine, "af030123", 0), ProgramCode::kNone);  // mc 0x123,3

@@ -71,6 +71,7 @@ class InstructionBench : public CpuHost {
   ProgramCode Run(absl::string_view hex, U64 mask) {
     PutText(kProgram, hex);
     PutText(kProgram + hex.size() / 2, "0a00");
+    group_.NoteOutsideStores();
     Psw psw;
     psw.mask = mask;
     psw.address = kProgram;

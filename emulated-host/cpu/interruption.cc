@@ -19,6 +19,7 @@ struct Lowcore {
   static constexpr std::uint64_t kDataExceptionCode = 0x90;
   static constexpr std::uint64_t kMonitorClass = 0x94;
   static constexpr std::uint64_t kExceptionAccess = 0xa0;
+  static constexpr std::uint64_t kOperandAccess = 0xa2;
   static constexpr std::uint64_t kTranslationException = 0xa8;
   static constexpr std::uint64_t kMonitorCode = 0xb0;
   static constexpr std::uint64_t kSubchannelId = 0xb8;
@@ -122,6 +123,9 @@ void Cpu::PresentProgram(const ProgramInterruption& interruption, std::uint8_t i
     }
     if (HasExceptionAccess(interruption.code)) {
       StoreLowcore(Lowcore::kExceptionAccess, interruption.exception_access);
+    }
+    if (interruption.code == ProgramCode::kPageTranslation) {
+      StoreLowcore(Lowcore::kOperandAccess, interruption.operand_access);
     }
     SwapPsw(Lowcore::kProgramOld, Lowcore::kProgramNew);
     program_new_psw_ = true;

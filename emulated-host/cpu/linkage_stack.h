@@ -13,8 +13,8 @@ namespace lethe::emulated {
 // and have changed nothing then.
 class LinkageStack {
  public:
-  // Entry types, as in an entry descriptor.
-  enum class Type : std::uint8_t { kHeader = 1, kTrailer = 2, kBranch = 4, kProgramCall = 5 };
+  // Entry types, as in an entry descriptor of z/Architecture.
+  enum class Type : std::uint8_t { kHeader = 9, kTrailer = 10, kBranch = 12, kProgramCall = 13 };
 
   explicit LinkageStack(Cpu& cpu) : cpu_(cpu) {}
 

@@ -66,6 +66,7 @@ struct ProgramInterruption {
   // and translation exceptions.
   std::uint64_t translation_exception = 0;
   std::uint8_t exception_access = 0;  // real location 160: access register number
+  std::uint8_t operand_access = 0;    // real location 162: R1 and R2 of MOVE PAGE
   std::uint32_t data_exception = 0;   // DXC, real location 147
   std::uint16_t monitor_class = 0;    // real location 148
   std::uint64_t monitor_code = 0;     // real location 176

@@ -18,6 +18,7 @@ constexpr std::uint64_t kCommonSegment = 0x10;
 // Page-table entries.
 constexpr std::uint64_t kPageInvalid = 0x400;
 constexpr std::uint64_t kPageMustBeZero = 0x800;
+constexpr std::uint64_t kChangeRecordingOverride = 0x100;  // with enhanced DAT; else zero
 
 // What an invalid or missing entry means, by the level of its table: 0 segment ... 3 region-first.
 constexpr ProgramCode kMissing[] = {
@@ -90,7 +91,8 @@ Translation Cpu::Translate(std::uint64_t address, std::uint64_t asce, AddressSpa
   result.entry = (entry & kPageTableOrigin) + (address >> 12 & 0xff) * 8;
   if (!ReadTable(result.entry, &entry)) return fail(ProgramCode::kAddressing);
   if ((entry & kPageInvalid) != 0) return fail(ProgramCode::kPageTranslation);
-  if ((entry & kPageMustBeZero) != 0) return fail(ProgramCode::kTranslationSpecification);
+  const std::uint64_t must_be_zero = kPageMustBeZero | (enhanced ? 0 : kChangeRecordingOverride);
+  if ((entry & must_be_zero) != 0) return fail(ProgramCode::kTranslationSpecification);
   result.is_protected |= (entry & kProtected) != 0;
   return found((entry & kPageMask) | address % kPageSize);
 }
@@ -162,6 +164,7 @@ Cpu::AletTranslation Cpu::TranslateAlet(std::uint32_t alet, std::uint16_t eax, i
   }
   if ((authority_origin & 0x8000'0000) != 0) return fail(ProgramCode::kAsteValidity);
   if (own_sequence != aste_sequence) return fail(ProgramCode::kAsteSequence);
+  result.aste = AbsoluteOf(aste);  // also for who does not care about authority
   const bool is_private = (attributes & 0x0100'0000) != 0;
   if (is_private && (attributes & 0xffff) != eax) {
     // The authority table has two bits per index; the right one is for the secondary space.
@@ -173,7 +176,6 @@ Cpu::AletTranslation Cpu::TranslateAlet(std::uint32_t alet, std::uint16_t eax, i
     if ((authority & (0x40 >> eax % 4 * 2)) == 0) return fail(ProgramCode::kExtendedAuthority);
   }
   result.is_protected = (attributes & 0x0200'0000) != 0;
-  result.aste = AbsoluteOf(aste);
   return result;
 }
 

@@ -101,6 +101,11 @@ TEST_F(TranslationTest, ShortTablesEndEarly) {
   ExpectException(0x5000, kThreeLevels, ProgramCode::kSegmentTranslation);
 }
 
+TEST_F(TranslationTest, ChangeRecordingOverrideNeedsEnhancedDat) {
+  SetPage(5, 0x9000 | 0x100);
+  ExpectException(0x5000, kThreeLevels, ProgramCode::kTranslationSpecification);
+}
+
 TEST_F(TranslationTest, WrongTableTypeIsATranslationSpecificationException) {
   machine_.Set<std::uint64_t>(kRegionThirdTable, kSegmentTable | 0x8 | 0x3);
   ExpectException(0x5000, kThreeLevels, ProgramCode::kTranslationSpecification);
