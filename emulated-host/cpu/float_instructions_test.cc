@@ -180,5 +180,13 @@ TEST_F(FloatInstructions, SimulatedExceptionComesFromOldFlagsAndNewMasks) {
   EXPECT_EQ(Fpc(), 0x0888'0b01u);
 }
 
+TEST_F(FloatInstructions, DecimalRoundingModeIsApartFromTheBinaryOne) {
+  Fpc() = 0x0000'0003;
+  EXPECT_EQ(Run("b2b90006"), ProgramCode::kNone);  // SRNMT 6
+  EXPECT_EQ(Fpc(), 0x0000'0063u);
+  EXPECT_EQ(Run("b2b90009"), ProgramCode::kNone);  // three bits count
+  EXPECT_EQ(Fpc(), 0x0000'0013u);
+}
+
 }  // namespace
 }  // namespace lethe::emulated
