@@ -92,7 +92,10 @@ def mebibytes(memory):
     match = re.fullmatch(r"(\d+)([GM])", memory)
     if not match or int(match[1]) == 0:
         sys.exit(f"demo: '{memory}' is not a memory size; write for example 4G")
-    return int(match[1]) * (1024 if match[2] == "G" else 1)
+    size = int(match[1]) * (1024 if match[2] == "G" else 1)
+    if size <= 2048:
+        sys.exit(f"demo: lazy destroy needs a guest of more than 2G; {memory} is too small")
+    return size
 
 
 def main(memory):
