@@ -32,7 +32,7 @@ Finding Protection(const kvm::Capabilities& capabilities, bool emulated) {
   if (capabilities.protected_guests)
     return {"protected guests", "yes", emulated ? "by the emulated Ultravisor" : "by the firmware"};
   return {"protected guests", "no",
-          "ordinary guests only (kernel parameter prot_virt=1 is missing)"};
+          "ordinary guests only (no Secure Execution, or kernel parameter prot_virt=1 missing)"};
 }
 
 Finding LazyDestroy(const kvm::Capabilities& capabilities) {
@@ -57,7 +57,7 @@ Finding Concealed() {
 Finding Pressure() {
   const char* const path = "/proc/pressure/memory";
   if (::access(path, R_OK) == 0)
-    return {"memory pressure interface", "yes", absl::StrCat(path, " can be watched")};
+    return {"memory pressure interface", "yes", absl::StrCat(path, " is read at each reboot")};
   return {"memory pressure interface", "no", "memory is judged by MemAvailable alone"};
 }
 

@@ -62,10 +62,7 @@ absl::StatusOr<std::unique_ptr<Console>> Console::Open(const ConsoleConfig& conf
   return std::unique_ptr<Console>(new Console(std::move(input), std::move(output)));
 }
 
-Console::~Console() {
-  Stop();
-  if (saved_mode_) tcsetattr(input_.get(), TCSADRAIN, &*saved_mode_);
-}
+Console::~Console() { Stop(); }
 
 absl::Status Console::Start(Client client) {
   if (!input_) return absl::OkStatus();
@@ -95,6 +92,8 @@ void Console::Stop() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof(one));
   reader_.join();
+  if (saved_mode_) tcsetattr(input_.get(), TCSADRAIN, &*saved_mode_);
+  saved_mode_.reset();
 }
 
 bool Console::Wait(int descriptor, int milliseconds) {

@@ -44,14 +44,14 @@ class Console {
 
   static absl::StatusOr<std::unique_ptr<Console>> Open(const ConsoleConfig& config);
 
-  // Restores the terminal.
   ~Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
   // Puts a terminal into raw mode and starts to read. At most once.
   absl::Status Start(Client client);
-  // Ends the reader; no call to the client is made after it returns. Not on the reader's thread.
+  // Ends the reader and restores the terminal; no call to the client is made after it returns. Not
+  // on the reader's thread.
   void Stop();
 
   void Write(absl::string_view text);

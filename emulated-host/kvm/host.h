@@ -23,7 +23,7 @@ class Host {
   const Log& log() const { return options_.log; }
   DescriptorTable& descriptors() { return descriptors_; }
   HostMapping& memory() { return memory_; }
-  // Only when protected() says so.
+  // Only when offers_protection() says so.
   Ultravisor& ultravisor() { return *options_.ultravisor; }
   bool offers_protection() const { return options_.ultravisor != nullptr; }
 

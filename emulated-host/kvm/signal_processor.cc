@@ -174,9 +174,9 @@ const Row* FindRow(Order order) {
 }
 
 // A stop or restart takes effect later; until then the CPU answers busy to all but resets.
-bool Busy(const VirtualCpu& target, Order order) {
+bool Busy(VirtualCpu& target, Order order) {
   if (order == Order::kInitialCpuReset || order == Order::kCpuReset) return false;
-  const LocalInterrupts& local = const_cast<VirtualCpu&>(target).local();
+  const LocalInterrupts& local = target.local();
   return local.Has(Kind::kStop) || local.Has(Kind::kRestart);
 }
 
