@@ -18,7 +18,7 @@ TEST(LinuxKernel, GivesErrorsAsNegatedErrno) {
   absl::StatusOr<std::unique_ptr<LinuxKernel>> kernel = LinuxKernel::Create();
   ASSERT_THAT(kernel, IsOk());
   EXPECT_EQ((*kernel)->Open("/nonexistent/kvm", O_RDWR), -ENOENT);
-  EXPECT_EQ((*kernel)->Ioctl(-1, 0, 0), -EBADF);
+  EXPECT_EQ((*kernel)->Ioctl(-1, FIOCLEX, 0), -EBADF);
   EXPECT_EQ((*kernel)->Map(-1, 4096), -EBADF);
   EXPECT_EQ((*kernel)->Close(-1), -EBADF);
 }

@@ -91,6 +91,7 @@ AddressContext& Cpu::ContextFor(std::uint64_t asce, std::uint8_t key) {
     contexts_.push_back(std::make_unique<AddressContext>());
     oldest = contexts_.back().get();
   }
+  LETHE_CHECK(oldest != nullptr);  // no more than two are in use, and there are more
   oldest->Clear();
   oldest->asce = asce;
   oldest->key = key;

@@ -86,8 +86,8 @@ typename Format::Bits Encode(const FloatNumber& number) {
   if (subnormal > 0) {
     return sign | static_cast<Bits>(number.significand >> (L::kAlign + subnormal));
   }
-  const Bits biased = static_cast<Bits>(number.exponent + Format::kMaxExponent);
-  return sign | biased << L::kFractionBits |
+  const int biased = number.exponent + Format::kMaxExponent;
+  return sign | static_cast<Bits>(biased) << L::kFractionBits |
          (static_cast<Bits>(number.significand >> L::kAlign) & L::kFraction);
 }
 

@@ -1,7 +1,6 @@
 #include "emulated-host/cpu/test_machine.h"
 
 #include <string>
-#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "base/check.h"
@@ -9,7 +8,7 @@
 namespace lethe::emulated {
 
 TestMachine::TestMachine(std::uint64_t size, int cpus, CpuModel model)
-    : model_(std::move(model)),
+    : model_(model),
       memory_(size + kPageSize),
       keys_(size / kPageSize),
       states_(size / kPageSize),
