@@ -146,7 +146,7 @@ std::optional<std::string> WhatIsWrong(const RunOptions& run) {
 ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   CLI::App app(
       "Lethe runs IBM Z guests, protected ones (Secure Execution) above all, and lets them "
-      "reboot and end in\nmilliseconds while their memory is destroyed in the background.",
+      "reboot in\nmilliseconds while their memory is destroyed in the background.",
       "lethe");
   app.set_version_flag("--version", absl::StrCat("lethe ", kVersion));
   app.require_subcommand(0, 1);

@@ -83,11 +83,6 @@ void FillRandom(absl::Span<std::uint8_t> target) {
 }
 
 Digest256 Sha256(ByteSpan data) { return Digest<32>(EVP_sha256(), data); }
-Digest512 Sha512(ByteSpan data) { return Digest<64>(EVP_sha512(), data); }
-
-bool EqualSecrets(ByteSpan a, ByteSpan b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 void Cleanse(absl::Span<std::uint8_t> secret) { OPENSSL_cleanse(secret.data(), secret.size()); }
 

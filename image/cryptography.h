@@ -23,9 +23,6 @@ using ByteSpan = absl::Span<const std::uint8_t>;
 
 void FillRandom(absl::Span<std::uint8_t> target);
 Digest256 Sha256(ByteSpan data);
-Digest512 Sha512(ByteSpan data);
-// Compares in a time that does not depend on the content.
-bool EqualSecrets(ByteSpan a, ByteSpan b);
 // Overwrites in a way the compiler keeps.
 void Cleanse(absl::Span<std::uint8_t> secret);
 

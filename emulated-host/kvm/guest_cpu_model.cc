@@ -50,8 +50,6 @@ bool GuestCpuModel::HasFacility(unsigned facility) const {
   return Bit(mask_, facility) && Bit(list_, facility);
 }
 
-bool GuestCpuModel::HostHasFacility(unsigned facility) const { return Bit(host_, facility); }
-
 void GuestCpuModel::AddFacility(unsigned facility) {
   SetBit(mask_, facility);
   SetBit(list_, facility);

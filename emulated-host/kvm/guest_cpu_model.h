@@ -20,7 +20,6 @@ class GuestCpuModel {
   GuestCpuModel(const CpuModel& host, std::uint64_t ultravisor_features);
 
   bool HasFacility(unsigned facility) const;
-  bool HostHasFacility(unsigned facility) const;
   void AddFacility(unsigned facility);  // to mask and list
 
   std::uint64_t cpu_id() const { return cpu_id_; }
