@@ -28,8 +28,8 @@ class CodeCache {
     std::uint64_t absolute = 0;
     const std::uint8_t* bytes = nullptr;
     std::vector<std::uint32_t> chunks;
-    std::uint32_t used = 0;    // ops in the last chunk
-    std::uint32_t stores = 0;  // that met decoded bytes
+    std::uint32_t used = 0;      // ops in the last chunk
+    std::uint32_t stores = 0;    // that met decoded bytes
     std::uint64_t verified = 0;  // when
     // What the page looked like when all its instructions were last found to agree with it; none
     // was decoded since if `is_image_whole`.

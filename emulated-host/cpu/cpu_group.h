@@ -37,9 +37,9 @@ class CpuGroup {
   void PurgeAll();
   // The page at this absolute address has changed hands (or is about to, and is locked).
   void PurgePage(std::uint64_t absolute);
-  // Storage may have been stored into from outside of the CPUs (by the machine's user, by a device):
-  // a CPU compares its decoded instructions with storage again, from its next Run(), purge or
-  // interruption on. Any thread.
+  // Storage may have been stored into from outside of the CPUs (by the machine's user, by a
+  // device): a CPU compares its decoded instructions with storage again, from its next Run(), purge
+  // or interruption on. Any thread.
   void NoteOutsideStores() { outside_stores_.fetch_add(1, std::memory_order_release); }
   std::uint64_t outside_stores() const { return outside_stores_.load(std::memory_order_acquire); }
   // Like PurgeAll, for a caller who holds all CPUs outside of Run anyhow.
