@@ -130,7 +130,7 @@ void HostMapping::Start() {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::jthread([this](std::stop_token stop) { Serve(std::move(stop)); });
+  thread_ = std::jthread([this](const std::stop_token& stop) { Serve(stop); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -201,7 +201,7 @@ std::vector<HostRegion*> HostMapping::regions() const {
   return result;
 }
 
-void HostMapping::Serve(std::stop_token stop) {
+void HostMapping::Serve(const std::stop_token& stop) {
   std::array<pollfd, 2> watched = {{{userfault_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
   std::array<uffd_msg, 16> messages;
   while (!stop.stop_requested()) {

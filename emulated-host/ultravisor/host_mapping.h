@@ -70,7 +70,7 @@ class HostMapping {
 
  private:
   void Start();
-  void Serve(std::stop_token stop);
+  void Serve(const std::stop_token& stop);
   void Resolve(std::uintptr_t address);
   void Watch(HostRegion& region);
   static void ConcealRegion(HostRegion& region);
