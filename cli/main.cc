@@ -1,5 +1,7 @@
 #include <iostream>
+#include <new>
 #include <string>
+#include <system_error>
 #include <variant>
 #include <vector>
 
@@ -26,9 +28,16 @@ ExitStatus Main(const std::vector<std::string>& arguments) {
   std::cout << parsed.output;
   if (!parsed.error.empty()) std::cerr << parsed.error << "\n";
   if (!parsed.command) return parsed.status;
-  const absl::StatusOr<ExitStatus> status = std::visit(Dispatch(), *parsed.command);
-  if (status.ok()) return *status;
-  Log::ToStandardError(LogLevel::kError).Error(status.status().message());
+  const Log log = Log::ToStandardError(LogLevel::kError);
+  try {
+    const absl::StatusOr<ExitStatus> status = std::visit(Dispatch(), *parsed.command);
+    if (status.ok()) return *status;
+    log.Error(status.status().message());
+  } catch (const std::bad_alloc&) {
+    log.Error("not enough memory on this host");
+  } catch (const std::system_error& error) {  // no more threads
+    log.Error(error.what());
+  }
   return ExitStatus::kFailure;
 }
 

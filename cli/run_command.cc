@@ -1,7 +1,7 @@
 #include <csignal>
 #include <optional>
 
-#include "absl/strings/match.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
@@ -65,6 +65,7 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
   ReportRefusedPages();
   LETHE_ASSIGN_OR_RETURN(auto events, EventLog::Open(log, options.events));
   events->Report({.name = "process-start"});
+  const absl::Cleanup exit = [&] { events->Report({.name = "exit"}); };
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
 
@@ -78,7 +79,6 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
   const absl::StatusOr<vmm::Outcome> outcome = machine->Run();
   termination->Stop();
   machine.reset();
-  events->Report({.name = "exit"});
   if (!outcome.ok()) return outcome.status();
   return Tell(*outcome, log);
 }

@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Termination>> Termination::Claim() {
   UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!signals || !stop) return absl::ErrnoToStatus(errno, "cannot watch for signals");
-  return std::unique_ptr<Termination>(new Termination(std::move(signals), std::move(stop)));
+  return std::unique_ptr<Termination>(new Termination(set, std::move(signals), std::move(stop)));
 }
 
 Termination::~Termination() { Stop(); }
@@ -46,6 +46,7 @@ void Termination::Stop() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(stop_.get(), &one, sizeof(one));
   thread_.join();
+  pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
 }
 
 }  // namespace lethe

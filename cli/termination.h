@@ -1,6 +1,7 @@
 #ifndef LETHE_CLI_TERMINATION_H_
 #define LETHE_CLI_TERMINATION_H_
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -19,13 +20,14 @@ class Termination {
 
   // Calls `on_signal` for each signal, on a thread of its own.
   void Watch(std::function<void()> on_signal);
-  // No call is made after it returns.
+  // No call is made after it returns; from then on the signals end the process as usual.
   void Stop();
 
  private:
-  Termination(UniqueFd signals, UniqueFd stop)
-      : signals_(std::move(signals)), stop_(std::move(stop)) {}
+  Termination(const sigset_t& set, UniqueFd signals, UniqueFd stop)
+      : set_(set), signals_(std::move(signals)), stop_(std::move(stop)) {}
 
+  const sigset_t set_;
   UniqueFd signals_;
   UniqueFd stop_;
   std::thread thread_;

@@ -5,9 +5,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 
@@ -16,6 +19,7 @@ namespace {
 
 constexpr char kEscape = 0x01;  // Ctrl-A
 constexpr char kEnd = 'x';
+constexpr std::size_t kPendingLimit = 4096;
 constexpr int kRetryMilliseconds = 20;  // until a full guest is offered the same input again
 
 // A duplicate, so that closing ours leaves the process's own standard streams alone.
@@ -47,6 +51,8 @@ EscapeKey::Result EscapeKey::Filter(absl::string_view typed) {
 absl::StatusOr<std::unique_ptr<Console>> Console::Open(const ConsoleConfig& config) {
   UniqueFd input;
   UniqueFd output;
+  UniqueFd abandon(eventfd(0, EFD_CLOEXEC));
+  if (!abandon) return absl::ErrnoToStatus(errno, "cannot open the console");
   switch (config.kind) {
     case ConsoleConfig::Kind::kNone:
       break;
@@ -59,7 +65,8 @@ absl::StatusOr<std::unique_ptr<Console>> Console::Open(const ConsoleConfig& conf
       if (!output) return absl::ErrnoToStatus(errno, absl::StrCat("console file ", config.path));
       break;
   }
-  return std::unique_ptr<Console>(new Console(std::move(input), std::move(output)));
+  return std::unique_ptr<Console>(
+      new Console(std::move(input), std::move(output), std::move(abandon)));
 }
 
 Console::~Console() { Stop(); }
@@ -107,37 +114,56 @@ bool Console::Wait(int descriptor, int milliseconds) {
 }
 
 void Console::ReadLoop(const Client& client) {
+  const bool terminal = isatty(input_.get()) == 1;
   EscapeKey escape;
+  std::string pending;  // what the guest had no room for
+  bool ended = false;   // nothing more will come; the guest lives on
   std::array<char, 4096> buffer;
-  for (;;) {
-    if (!Wait(input_.get(), -1)) return;
-    const ssize_t count = read(input_.get(), buffer.data(), buffer.size());
-    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (count <= 0) return;  // nothing more will come; the guest lives on
-    const EscapeKey::Result typed =
-        escape.Filter(absl::string_view(buffer.data(), static_cast<std::size_t>(count)));
-    absl::string_view rest = typed.bytes;
-    while (!rest.empty()) {
-      rest.remove_prefix(client.input(rest));
-      if (!rest.empty() && !Wait(-1, kRetryMilliseconds)) return;
+  while (!ended || !pending.empty()) {
+    // Of a terminal all is read, or the escape key would be lost behind what the guest ignores.
+    const bool full = pending.size() >= kPendingLimit;
+    const int from = ended || (full && !terminal) ? -1 : input_.get();
+    if (!Wait(from, pending.empty() ? -1 : kRetryMilliseconds)) return;
+    pollfd readable{from, POLLIN, 0};
+    if (poll(&readable, 1, 0) > 0) {
+      const ssize_t count = read(input_.get(), buffer.data(), buffer.size());
+      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      ended = count <= 0;
+      const EscapeKey::Result typed = escape.Filter(
+          absl::string_view(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))));
+      if (typed.end) {
+        client.end();
+        return;
+      }
+      if (!full) pending += typed.bytes;
     }
-    if (typed.end) {
-      client.end();
-      return;
-    }
+    if (!pending.empty()) pending.erase(0, client.input(pending));
   }
+}
+
+void Console::Abandon() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(abandon_.get(), &one, sizeof(one));
+}
+
+bool Console::WaitForRoom() {
+  std::array<pollfd, 2> descriptors = {pollfd{abandon_.get(), POLLIN, 0},
+                                       pollfd{output_.get(), POLLOUT, 0}};
+  int count;
+  do {
+    count = poll(descriptors.data(), descriptors.size(), -1);
+  } while (count < 0 && errno == EINTR);
+  return count >= 0 && descriptors[0].revents == 0;
 }
 
 void Console::Write(absl::string_view text) {
   std::lock_guard lock(write_mutex_);
   while (output_ && !text.empty()) {
-    const ssize_t count = write(output_.get(), text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) {
-      pollfd writable{output_.get(), POLLOUT, 0};
-      poll(&writable, 1, -1);
-      continue;
-    }
+    if (!WaitForRoom()) return;
+    // As much as a pipe that has room takes without blocking.
+    const ssize_t count =
+        write(output_.get(), text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0) return;  // the reader of our output is gone: the guest lives on without
     text.remove_prefix(static_cast<std::size_t>(count));
   }

@@ -54,18 +54,24 @@ class Console {
   // on the reader's thread.
   void Stop();
 
+  // Waits as long as the reader of the output does not read.
   void Write(absl::string_view text);
+  // No Write waits from now on; what nobody reads is dropped. Any thread.
+  void Abandon();
 
  private:
-  Console(UniqueFd input, UniqueFd output) : input_(std::move(input)), output_(std::move(output)) {}
+  Console(UniqueFd input, UniqueFd output, UniqueFd abandon)
+      : input_(std::move(input)), output_(std::move(output)), abandon_(std::move(abandon)) {}
+  bool WaitForRoom();  // false: abandoned
   void EnterRawMode();
   void ReadLoop(const Client& client);
   // Waits until `descriptor` is readable or `milliseconds` passed; false when the console stops.
   bool Wait(int descriptor, int milliseconds);
 
-  UniqueFd input_;   // none: no input
-  UniqueFd output_;  // none: output is dropped
-  UniqueFd stop_;    // event descriptor: readable once the reader shall end
+  UniqueFd input_;    // none: no input
+  UniqueFd output_;   // none: output is dropped
+  UniqueFd abandon_;  // event descriptor: readable once output is abandoned
+  UniqueFd stop_;     // event descriptor: readable once the reader shall end
   std::optional<termios> saved_mode_;
   std::mutex write_mutex_;
   std::thread reader_;

@@ -155,7 +155,10 @@ absl::StatusOr<Outcome> Machine::Run() {
   }
 }
 
-void Machine::End() { requests_.Post(EndMachine{}); }
+void Machine::End() {
+  console_->Abandon();  // a CPU may be waiting in it
+  requests_.Post(EndMachine{});
+}
 
 bool Machine::RequestPowerDown() {
   if (!event_facility_.Listening(QuiesceSignal::kEventType)) return false;
@@ -187,6 +190,7 @@ absl::StatusOr<std::optional<Outcome>> Machine::Serve(const MachineRequest& requ
     }
     Result operator()(const PowerOff&) const {
       machine.Report("power-off");
+      if (machine.protection_) LETHE_RETURN_IF_ERROR(machine.protection_->End("power-off"));
       return Outcome{};
     }
     Result operator()(const Crash& crash) const {

@@ -197,6 +197,10 @@ int VirtualCpu::ExecuteSecure(bool& leave) {
     secure_->Take(exit);
     return 0;
   }
+  if (exit.reason == Exit::Reason::kOperation) {
+    secure_->TakeOperationException(exit);
+    return 0;
+  }
   return HandleExit(exit, leave);
 }
 

@@ -123,9 +123,12 @@ void HostMapping::Start() {
   Watcher watcher = OpenWatcher();
   concealment_ = watcher.concealment;
   if (!watcher.descriptor) return;
-  userfault_ = std::move(watcher.descriptor);
   wake_.reset(eventfd(0, EFD_CLOEXEC));
-  LETHE_CHECK(wake_.get() >= 0);
+  if (!wake_) {  // no descriptor left
+    concealment_ = Concealment::kNone;
+    return;
+  }
+  userfault_ = std::move(watcher.descriptor);
   // Signals are for the client's threads.
   sigset_t all, before;
   sigfillset(&all);

@@ -70,6 +70,8 @@ class SecureCpu {
   // program interruptions, instructions that need no host) is done when this returns; otherwise the
   // next Enter() returns kIntercept.
   void Take(const Exit& exit);
+  // The guest's operation exceptions are no business of the host's.
+  void TakeOperationException(const Exit& exit) { Interrupt(ProgramCode::kOperation, exit.length); }
 
   const SecureIntercept& intercept() const { return intercept_; }
   // Is an intercept outstanding that the host has not answered?

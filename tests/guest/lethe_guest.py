@@ -27,7 +27,8 @@ class Guest:
         self.process = subprocess.Popen(
             [LETHE, "run", "--events", self.events_path, *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
-        self.output = ""
+        self.output = ""      # not yet looked at by expect()
+        self.transcript = ""  # all of it
 
     def __enter__(self):
         return self
@@ -57,6 +58,7 @@ class Guest:
                 f"no answer in time; console:\n{self.output[-3000:]}\nlog:\n{self.log()}")
         data = os.read(self.process.stdout.fileno(), 65536)
         self.output += data.decode(errors="replace")
+        self.transcript += data.decode(errors="replace")
         return bool(data)
 
     def expect(self, pattern, patience=PATIENCE):
