@@ -170,7 +170,7 @@ TEST(Run, GivesOperationExceptionsOfZerosToAUserWhoWantsThem) {
 TEST(Run, PresentsOperationExceptionsToTheGuest) {
   KernelUser user;
   Vcpu& cpu = user.AddCpu();
-  user.Program({0xb2, 0xff, 0x00, 0x00});
+  user.Program({0xb2, 0xfe, 0x00, 0x00});
   user.SetNewPsw(kProgramNew, KernelUser::kDisabledWait, 0xabc);
   KernelUser::SetPsw(cpu, KernelUser::kSupervisor);
   EXPECT_EQ(user.Run(cpu), 0);
