@@ -10,8 +10,6 @@
 namespace lethe::emulated {
 namespace {
 
-constexpr unsigned kMaxCpuAddress = 255;
-
 // With an Ultravisor, guests may ask to become protected ones.
 CpuModel HostCpuModel(Host& host) {
   CpuModel model = host.options().cpu_model;
@@ -40,7 +38,7 @@ VirtualMachine::~VirtualMachine() {
 }
 
 int VirtualMachine::CreateCpu(std::uint64_t address, VirtualCpu*& cpu) {
-  if (address >= kMaxCpuAddress || address >= kMaxCpus) return -EINVAL;
+  if (address >= kMaxCpus) return -EINVAL;
   if (cpu_count_ >= kMaxCpus) return -EINVAL;
   if (cpus_[address] != nullptr) return -EEXIST;
   if (cpu_count_ == 0) {
