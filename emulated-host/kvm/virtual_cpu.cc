@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +11,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/big_endian.h"
 #include "emulated-host/kvm/descriptor_table.h"
 #include "emulated-host/kvm/intercepts.h"
 #include "emulated-host/kvm/sync_registers.h"
@@ -252,8 +255,24 @@ int VirtualCpu::Finish(const Disposition& disposition, bool& leave) {
   return disposition.kind == Disposition::Kind::kFail ? disposition.error : 0;
 }
 
+// Does the program-new PSW lead straight back to the undefined instruction? As Linux judges it: in
+// the supervisor state, in the same mode, and at most six bytes before where the CPU stands now.
+bool VirtualCpu::LoopsOnOperationException() {
+  constexpr std::uint64_t kProgramNewPsw = 0x1d0;
+  constexpr std::uint64_t kMode = Psw::kDat | Psw::kAddressSpaceMask | Psw::kExtendedAddressing |
+                                  Psw::kBasicAddressing | Psw::kProblemState | Psw::kWait;
+  std::array<std::uint8_t, 16> bytes;
+  if (!cpu_.ReadReal(kProgramNewPsw, absl::MakeSpan(bytes))) return false;
+  const std::uint64_t mask = LoadBigEndian<std::uint64_t>(bytes.data());
+  const std::uint64_t address = LoadBigEndian<std::uint64_t>(bytes.data() + 8);
+  const Psw& psw = cpu_.registers().psw;
+  return (psw.mask & Psw::kProblemState) == 0 && ((mask ^ psw.mask) & kMode) == 0 &&
+         psw.address - address <= 6;
+}
+
 Disposition VirtualCpu::HandleOperationException(const Exit& exit) {
   if (exit.ipa == 0 && machine_.settings().user_instruction0) return Disposition::Forward();
+  if (LoopsOnOperationException()) return Disposition::Forward();
   return Interrupt(ProgramCode::kOperation);
 }
 

@@ -113,6 +113,7 @@ class VirtualCpu : private CpuHost {
   int HandleExit(const Exit& exit, bool& leave);
   static int Finish(const Disposition& disposition, bool& leave);
   int Wait(bool& leave);
+  bool LoopsOnOperationException();
   Disposition HandleOperationException(const Exit& exit);
   bool ShouldLeave();
   int LeaveForUser(bool& leave);
