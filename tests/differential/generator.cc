@@ -14,9 +14,10 @@ bool Contains(const std::array<absl::string_view, kSize>& names, absl::string_vi
   return std::ranges::find(names, name) != names.end();
 }
 
-constexpr std::array<absl::string_view, 24> kNotInOracle = {
-    "AP",   "SP",    "ZAP", "CP",  "MP",  "DP",   "SRP", "ED",   "EDMK", "TP",   "CUSE",  "PLO",
-    "TRTE", "TRTRE", "LMD", "CFC", "UPT", "CVDG", "CVB", "CVBY", "CVBG", "CPYA", "DIEBR", "DIDBR"};
+constexpr std::array<absl::string_view, 25> kNotInOracle = {
+    "AP",  "SP",   "ZAP",  "CP",   "MP",    "DP",    "SRP",  "ED",  "EDMK",
+    "TP",  "CUSE", "PLO",  "TRTE", "TRTRE", "LMD",   "CFC",  "UPT", "CVDG",
+    "CVB", "CVBY", "CVBG", "CPYA", "DIEBR", "DIDBR", "CMPSC"};
 constexpr std::array<absl::string_view, 5> kWrongInOracle = {"STMH", "MDEB", "MDEBR", "MXDB",
                                                              "MXDBR"};
 constexpr std::array<absl::string_view, 5> kModeChanges = {"BSM", "BASSM", "SAM24", "SAM31", "TAM"};
