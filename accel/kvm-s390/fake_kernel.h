@@ -52,6 +52,8 @@ class FakeKernel final : public Kernel {
   int Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) override;
   int Kick(int vcpu_fd, pthread_t thread) override;
   int Close(int fd) override;
+  // None: the fake has nothing that outlives its process.
+  std::unique_ptr<Survivor> MakeSurvivor(int, std::vector<RunArea>) override { return nullptr; }
 
  private:
   struct VcpuState;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "accel/kvm-s390/kernel.h"
@@ -43,6 +44,9 @@ class FaultInjectingKernel final : public Kernel {
   }
   int Kick(int vcpu_fd, pthread_t thread) override { return wrapped_.Kick(vcpu_fd, thread); }
   int Close(int fd) override { return wrapped_.Close(fd); }
+  std::unique_ptr<Survivor> MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) override {
+    return wrapped_.MakeSurvivor(vm_fd, std::move(run_areas));
+  }
 
  private:
   struct Rule {

@@ -6,8 +6,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "accel/kvm-s390/survivor.h"
 
 namespace lethe::kvm {
+
+// A run structure that Kernel::Map() returned.
+struct RunArea {
+  void* address = nullptr;
+  std::size_t length = 0;
+};
 
 // The kernel seam: the system calls through which Lethe uses KVM, and nothing else. Above it there
 // is one code path; below it stand LinuxKernel (system calls), EmulatedKernel (a Z host in
@@ -39,6 +49,11 @@ class Kernel {
   virtual int Kick(int vcpu_fd, pthread_t thread) = 0;
 
   virtual int Close(int fd) = 0;
+
+  // The VM as a process can use it that goes on in this memory without us. All memory slots are
+  // set, and `run_areas` are those of all its vCPUs. Null: this kernel has no use for it. Stays
+  // valid as long as the VM has not been closed here.
+  virtual std::unique_ptr<Survivor> MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) = 0;
 };
 
 }  // namespace lethe::kvm

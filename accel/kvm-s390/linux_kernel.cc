@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "base/system_call.h"
 
 namespace lethe::kvm {
 namespace {
@@ -15,6 +18,27 @@ namespace {
 void InterruptOnly(int) {}
 
 int ResultOf(int result) { return result < 0 ? -errno : result; }
+
+class LinuxSurvivor final : public Survivor {
+ public:
+  LinuxSurvivor(int vm_fd, std::vector<RunArea> run_areas)
+      : vm_fd_(vm_fd), run_areas_(std::move(run_areas)) {}
+
+  int Command(abi::kvm_pv_cmd& command) override {
+    return static_cast<int>(
+        SystemCall(SYS_ioctl, vm_fd_, abi::KVM_S390_PV_COMMAND, Argument(&command)));
+  }
+
+  void Close() override {
+    for (const RunArea& area : run_areas_)
+      SystemCall(SYS_munmap, Argument(area.address), static_cast<long>(area.length));
+    SystemCall(SYS_close, vm_fd_);
+  }
+
+ private:
+  const int vm_fd_;
+  const std::vector<RunArea> run_areas_;
+};
 
 }  // namespace
 
@@ -56,5 +80,9 @@ int LinuxKernel::Poll(pollfd* descriptors, std::size_t count, int timeout_millis
 int LinuxKernel::Kick(int, pthread_t thread) { return -pthread_kill(thread, kick_signal_); }
 
 int LinuxKernel::Close(int fd) { return ResultOf(::close(fd)); }
+
+std::unique_ptr<Survivor> LinuxKernel::MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) {
+  return std::make_unique<LinuxSurvivor>(vm_fd, std::move(run_areas));
+}
 
 }  // namespace lethe::kvm

@@ -28,6 +28,7 @@ class LinuxKernel final : public Kernel {
   int Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) override;
   int Kick(int vcpu_fd, pthread_t thread) override;
   int Close(int fd) override;
+  std::unique_ptr<Survivor> MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) override;
 
  private:
   LinuxKernel(int kick_signal, const struct sigaction& previous);

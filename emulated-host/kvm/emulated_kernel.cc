@@ -70,4 +70,8 @@ int EmulatedKernel::Close(int fd) {
   return close(fd) == 0 ? 0 : -errno;
 }
 
+std::unique_ptr<kvm::Survivor> EmulatedKernel::MakeSurvivor(int, std::vector<kvm::RunArea>) {
+  return nullptr;
+}
+
 }  // namespace lethe::emulated

@@ -32,6 +32,8 @@ class EmulatedKernel final : public kvm::Kernel {
   int Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) override;
   int Kick(int vcpu_fd, pthread_t thread) override;
   int Close(int fd) override;
+  std::unique_ptr<kvm::Survivor> MakeSurvivor(int vm_fd,
+                                              std::vector<kvm::RunArea> run_areas) override;
 
   // Secure configurations that exist on account of this process.
   int configurations() const { return host_->configurations(); }
