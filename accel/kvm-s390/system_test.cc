@@ -57,6 +57,7 @@ TEST(System, NamesTheDeviceThatCannotBeOpened) {
     int Poll(pollfd*, std::size_t, int) override { return 0; }
     int Kick(int, pthread_t) override { return 0; }
     int Close(int) override { return -EBADF; }
+    std::unique_ptr<Survivor> MakeSurvivor(int, std::vector<RunArea>) override { return nullptr; }
   } kernel;
   absl::StatusOr<System> system = System::Open(kernel);
   EXPECT_THAT(system, FailsWith(AllOf(HasSubstr("/dev/kvm"), HasSubstr("Permission denied"))));
