@@ -1,97 +1,16 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "cli/quantity.h"
 #include "cli/version.h"
 
 namespace lethe {
 namespace {
 
-// Turns a parse function of ours into an option's conversion, with its message as the error.
-template <typename T, typename Parse>
-CLI::Option* AddParsed(CLI::App& app, const std::string& name, T& target, Parse parse,
-                       const std::string& help) {
-  return app.add_option_function<std::string>(
-      name,
-      [&target, parse, name](const std::string& text) {
-        auto value = parse(text);
-        if (!value.ok()) throw CLI::ValidationError(name, std::string(value.status().message()));
-        target = *value;
-      },
-      help);
-}
-
-template <typename T>
-CLI::Option* AddChoice(CLI::App& app, const std::string& name, T& target,
-                       const std::map<std::string, T>& choices, const std::string& help) {
-  std::string accepted;
-  for (const auto& [word, value] : choices)
-    absl::StrAppend(&accepted, accepted.empty() ? "" : "|", word);
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&target, choices, name, accepted](const std::string& text) {
-            const auto found = choices.find(text);
-            if (found == choices.end())
-              throw CLI::ValidationError(
-                  name, absl::StrCat("'", text, "' is not known; write one of ", accepted));
-            target = found->second;
-          },
-          help)
-      ->type_name(accepted);
-}
-
-void AddHostOptions(CLI::App& app, HostOptions& host) {
-  AddChoice<Accelerator>(app, "--accel", host.accelerator,
-                         {{"auto", Accelerator::kAuto},
-                          {"kvm", Accelerator::kKvm},
-                          {"emulated", Accelerator::kEmulated}},
-                         "Host to run on: the machine's KVM, or the emulated IBM Z host (auto: "
-                         "KVM on s390x, else emulated)");
-  AddParsed(app, "--uvc-cost", host.uvc_cost, ParseDuration,
-            "Emulated host: time that each Ultravisor call takes (0)")
-      ->type_name("TIME");
-  app.add_option(
-         "--host-key", host.host_key,
-         "Emulated host: private host key (made on first use, in the user's data directory)")
-      ->type_name("FILE");
-}
-
 void AddRun(CLI::App& app, RunOptions& run) {
-  CLI::App* command = app.add_subcommand("run", "Run a guest until it powers off");
-  command->add_option("-k,--kernel", run.kernel, "Linux kernel or ELF program to start")
-      ->type_name("FILE");
-  command->add_option("-i,--initrd", run.initrd, "Initial RAM disk")->type_name("FILE");
-  command->add_option("-a,--append", run.append, "Kernel command line")->type_name("TEXT");
-  command->add_option("-p,--image", run.image, "Protected image to start (see lethe seal)")
-      ->type_name("FILE");
-  AddParsed(*command, "-m,--memory", run.memory, ParseMemorySize, "Guest memory (1G)")
-      ->type_name("SIZE");
-  command->add_option("-c,--cpus", run.cpus, "Guest CPUs (1)")->type_name("COUNT");
-  AddChoice<DestroyMode>(
-      *command, "--destroy", run.destroy,
-      {{"auto", DestroyMode::kAuto}, {"lazy", DestroyMode::kLazy}, {"sync", DestroyMode::kSync}},
-      "How a protected guest's memory is destroyed when it reboots (auto)");
-  command
-      ->add_option("--console", run.console,
-                   "Where the guest's console is: stdio (Ctrl-A x ends the guest), none, "
-                   "file:PATH (output only)")
-      ->type_name("stdio|none|file:PATH");
-  command
-      ->add_option("--events", run.events,
-                   "Write life-cycle events to FILE, one JSON object a line")
-      ->type_name("FILE");
-  AddChoice<LogLevel>(*command, "--log", run.log_level,
-                      {{"error", LogLevel::kError},
-                       {"warning", LogLevel::kWarning},
-                       {"info", LogLevel::kInfo},
-                       {"debug", LogLevel::kDebug}},
-                      "What to report on standard error (info)");
-  AddHostOptions(*command, run.host);
+  AddRunOptions(*app.add_subcommand("run", "Run a guest until it powers off"), run);
 }
 
 void AddSeal(CLI::App& app, SealOptions& seal) {
@@ -125,20 +44,6 @@ ParsedCommandLine UsageError(const CLI::App& app, const std::string& message) {
     who = absl::StrCat("lethe ", command->get_name());
   result.error = absl::StrCat(who, ": ", OneLine(message), " (see ", who, " --help)");
   return result;
-}
-
-std::optional<std::string> WhatIsWrong(const RunOptions& run) {
-  if (run.kernel.empty() && run.image.empty()) return "nothing to run; give --kernel or --image";
-  if (!run.kernel.empty() && !run.image.empty()) return "--kernel and --image exclude each other";
-  if (!run.image.empty() && (!run.initrd.empty() || !run.append.empty()))
-    return "--initrd and --append are part of a protected image; give them to lethe seal";
-  if (run.cpus < 1 || run.cpus > 248)
-    return absl::StrCat("--cpus: ", run.cpus, " is out of range; 1 to 248 are accepted");
-  if (run.console != "stdio" && run.console != "none" && run.console.rfind("file:", 0) != 0)
-    return absl::StrCat("--console: '", run.console,
-                        "' is not known; write stdio, none or file:PATH");
-  if (run.console == "file:") return "--console: file: needs a path";
-  return std::nullopt;
 }
 
 }  // namespace

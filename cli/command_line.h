@@ -1,41 +1,16 @@
 #ifndef LETHE_CLI_COMMAND_LINE_H_
 #define LETHE_CLI_COMMAND_LINE_H_
 
-#include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "base/log.h"
 #include "cli/exit_status.h"
-#include "pv/destroy_policy.h"
+#include "cli/host_options.h"
+#include "cli/run_options.h"
 
 namespace lethe {
-
-// Which host runs the guest.
-enum class Accelerator { kAuto, kKvm, kEmulated };
-
-struct HostOptions {
-  Accelerator accelerator = Accelerator::kAuto;
-  std::chrono::nanoseconds uvc_cost{0};  // of the emulated host's Ultravisor calls
-  std::string host_key;                  // private key file; empty: the user's own
-};
-
-struct RunOptions {
-  HostOptions host;
-  std::uint64_t memory = std::uint64_t{1} << 30;
-  int cpus = 1;
-  std::string kernel;
-  std::string initrd;
-  std::string append;
-  std::string image;
-  DestroyMode destroy = DestroyMode::kAuto;
-  std::string console = "stdio";  // stdio, none, file:PATH
-  std::string events;             // file of JSON lines; empty: none
-  LogLevel log_level = LogLevel::kInfo;
-};
 
 struct SealOptions {
   std::string kernel;

@@ -38,10 +38,15 @@ absl::StatusOr<std::unique_ptr<GuestHost>> GuestHost::Open(const HostOptions& op
     LETHE_ASSIGN_OR_RETURN(key_path, DefaultHostKeyPath());
   }
   LETHE_ASSIGN_OR_RETURN(host->host_key_, OpenOrCreateHostKey(key_path));
-  host->ultravisor_ = std::make_unique<emulated::Ultravisor>(*host->host_key_);
+  emulated::UltravisorFeatures features;
+  features.destroy_fast = options.destroy_fast;
+  host->ultravisor_ = std::make_unique<emulated::Ultravisor>(*host->host_key_, features);
   host->ultravisor_->SetCost(options.uvc_cost);
+  if (options.export_cost.count() > 0)
+    host->ultravisor_->SetCost(emulated::Uvc::kConvertFromSecure, options.export_cost);
   emulated::EmulatedKernelOptions kernel_options;
   kernel_options.ultravisor = host->ultravisor_.get();
+  kernel_options.asynchronous_destroy = options.asynchronous_destroy;
   kernel_options.log = std::move(log);
   host->kernel_ = std::make_unique<emulated::EmulatedKernel>(std::move(kernel_options));
   return host;

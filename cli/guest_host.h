@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "accel/kvm-s390/kernel.h"
 #include "base/log.h"
-#include "cli/command_line.h"
+#include "cli/host_options.h"
 #include "emulated-host/ultravisor/ultravisor.h"
 #include "image/host_key.h"
 

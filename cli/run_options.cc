@@ -1,0 +1,54 @@
+#include "cli/run_options.h"
+
+#include "absl/strings/str_cat.h"
+#include "cli/option_values.h"
+#include "cli/quantity.h"
+
+namespace lethe {
+
+void AddRunOptions(CLI::App& command, RunOptions& run) {
+  command.add_option("-k,--kernel", run.kernel, "Linux kernel or ELF program to start")
+      ->type_name("FILE");
+  command.add_option("-i,--initrd", run.initrd, "Initial RAM disk")->type_name("FILE");
+  command.add_option("-a,--append", run.append, "Kernel command line")->type_name("TEXT");
+  command.add_option("-p,--image", run.image, "Protected image to start (see lethe seal)")
+      ->type_name("FILE");
+  AddParsed(command, "-m,--memory", run.memory, ParseMemorySize, "Guest memory (1G)")
+      ->type_name("SIZE");
+  command.add_option("-c,--cpus", run.cpus, "Guest CPUs (1)")->type_name("COUNT");
+  AddChoice<DestroyMode>(
+      command, "--destroy", run.destroy,
+      {{"auto", DestroyMode::kAuto}, {"lazy", DestroyMode::kLazy}, {"sync", DestroyMode::kSync}},
+      "How a protected guest's memory is destroyed when it reboots (auto)");
+  command
+      .add_option("--console", run.console,
+                  "Where the guest's console is: stdio (Ctrl-A x ends the guest), none, "
+                  "file:PATH (output only)")
+      ->type_name("stdio|none|file:PATH");
+  command
+      .add_option("--events", run.events, "Write life-cycle events to FILE, one JSON object a line")
+      ->type_name("FILE");
+  AddChoice<LogLevel>(command, "--log", run.log_level,
+                      {{"error", LogLevel::kError},
+                       {"warning", LogLevel::kWarning},
+                       {"info", LogLevel::kInfo},
+                       {"debug", LogLevel::kDebug}},
+                      "What to report on standard error (info)");
+  AddHostOptions(command, run.host);
+}
+
+std::optional<std::string> WhatIsWrong(const RunOptions& run) {
+  if (run.kernel.empty() && run.image.empty()) return "nothing to run; give --kernel or --image";
+  if (!run.kernel.empty() && !run.image.empty()) return "--kernel and --image exclude each other";
+  if (!run.image.empty() && (!run.initrd.empty() || !run.append.empty()))
+    return "--initrd and --append are part of a protected image; give them to lethe seal";
+  if (run.cpus < 1 || run.cpus > 248)
+    return absl::StrCat("--cpus: ", run.cpus, " is out of range; 1 to 248 are accepted");
+  if (run.console != "stdio" && run.console != "none" && run.console.rfind("file:", 0) != 0)
+    return absl::StrCat("--console: '", run.console,
+                        "' is not known; write stdio, none or file:PATH");
+  if (run.console == "file:") return "--console: file: needs a path";
+  return std::nullopt;
+}
+
+}  // namespace lethe
