@@ -1,0 +1,104 @@
+#ifndef LETHE_PV_LEDGER_ADMISSION_H_
+#define LETHE_PV_LEDGER_ADMISSION_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "pv/ledger/ledger.h"
+#include "pv/ledger/ledger_snapshot.h"
+
+namespace lethe {
+
+// What to do about a guest that needs more memory than is available. Where dying guests owe memory,
+// all but kOff wait for it first.
+enum class AdmissionMode {
+  kOff,     // do not look
+  kStart,   // past the deadline: start anyway, with a warning
+  kWait,    // past the deadline: fail. Short, but nothing is owed: start, with a warning
+  kStrict,  // never start while memory is short
+};
+
+std::optional<AdmissionMode> ParseAdmissionMode(absl::string_view name);  // "off", "start", ...
+absl::string_view AdmissionModeName(AdmissionMode mode);
+
+struct AdmissionRequest {
+  AdmissionMode mode = AdmissionMode::kWait;
+  std::uint64_t need_bytes = 0;
+  std::chrono::nanoseconds patience = std::chrono::minutes(2);
+};
+
+// How much memory can be had now, and what sets the limit ("MemAvailable", a control group's path).
+struct AvailableMemory {
+  std::uint64_t bytes = 0;
+  std::string limited_by;
+};
+
+// What the ledger says to one who wants to be admitted.
+struct AdmissionView {
+  LedgerDebt debt;
+  // Promised to others but not in their hands yet: to guests admitted within the last two minutes,
+  // what they have not touched (after that, memory that a guest does not use is not kept for it:
+  // overcommitting is the operator's choice); to guests that have waited longer, what they need
+  // (first come, first served).
+  std::uint64_t promised_pages = 0;
+};
+inline constexpr std::chrono::minutes kPromiseLifetime{2};
+// `self`: the id of the asker's own entry. Waiting guests of the same age are ordered by id.
+AdmissionView ViewFor(absl::Span<const LedgerSnapshot> entries, absl::string_view self);
+
+// One look. `waited`: so far.
+enum class AdmissionVerdict { kAdmit, kAdmitShort, kWait, kRefuse };
+AdmissionVerdict DecideAdmission(const AdmissionRequest& request,
+                                 const std::optional<AvailableMemory>& available,
+                                 const AdmissionView& view, std::chrono::nanoseconds waited);
+
+struct AdmissionProgress {
+  std::uint64_t need_bytes = 0;
+  std::uint64_t available_bytes = 0;  // without what is promised to others
+  std::uint64_t owed_at_first_pages = 0;
+  LedgerDebt debt;
+  std::chrono::nanoseconds waited{0};
+  std::chrono::nanoseconds patience{0};
+};
+
+struct AdmissionOutcome {
+  std::chrono::nanoseconds waited{0};
+  std::string warning;  // not empty: memory is short; a sentence with the numbers
+};
+
+// What admission asks of the world; tests put theirs in its place.
+struct AdmissionWorld {
+  std::function<std::optional<AvailableMemory>()> available;
+  std::function<std::chrono::nanoseconds()> now;        // monotonic
+  std::function<void(std::chrono::nanoseconds)> sleep;  // may return early (cancelled)
+  std::function<void(const AdmissionProgress&)> progress = [](const AdmissionProgress&) {};
+  std::function<bool()> cancelled = [] { return false; };
+
+  // Steady clock and std::this_thread::sleep_for.
+  static AdmissionWorld Real(std::function<std::optional<AvailableMemory>()> available);
+};
+
+class Admission {
+ public:
+  // `ledger` outlives it; null: there is none, nothing is known to be owed.
+  Admission(Ledger* ledger, AdmissionWorld world) : ledger_(ledger), world_(std::move(world)) {}
+
+  // Lets the guest of `entry` in, now or when memory has come back: while it waits its entry is in
+  // state kWaiting, then in kStarting again with its need entered, which counts against others.
+  // Errors: ResourceExhausted with the numbers (refused), Cancelled. Counted in the totals.
+  absl::StatusOr<AdmissionOutcome> Admit(const AdmissionRequest& request, LedgerEntry& entry);
+
+ private:
+  Ledger* const ledger_;
+  const AdmissionWorld world_;
+};
+
+}  // namespace lethe
+
+#endif  // LETHE_PV_LEDGER_ADMISSION_H_
