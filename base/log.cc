@@ -1,10 +1,14 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/unique_fd.h"
 
 namespace lethe {
 namespace {
@@ -23,14 +27,27 @@ absl::string_view Prefix(LogLevel level) {
   return "";
 }
 
+// One write per line, so that lines of several threads do not mix.
+void WriteLine(int descriptor, LogLevel level, absl::string_view message) {
+  const std::string line = absl::StrCat("lethe: ", Prefix(level), message, "\n");
+  [[maybe_unused]] const ssize_t ignored = ::write(descriptor, line.data(), line.size());
+}
+
 }  // namespace
 
 Log Log::ToStandardError(LogLevel highest) {
   return Log([highest](LogLevel level, absl::string_view message) {
-    if (level > highest) return;
-    // One write per line, so that lines of several threads do not mix.
-    const std::string line = absl::StrCat("lethe: ", Prefix(level), message, "\n");
-    [[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
+    if (level <= highest) WriteLine(STDERR_FILENO, level, message);
+  });
+}
+
+absl::StatusOr<Log> Log::ToFile(const std::string& path, LogLevel highest) {
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!file)
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot write the log to '", path, "'"));
+  return Log([highest, file = std::make_shared<UniqueFd>(std::move(file))](
+                 LogLevel level, absl::string_view message) {
+    if (level <= highest) WriteLine(file->get(), level, message);
   });
 }
 

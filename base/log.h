@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace lethe {
@@ -16,6 +17,8 @@ class Log {
  public:
   // Lines "lethe: [level: ]message" to standard error, for levels up to `highest`.
   static Log ToStandardError(LogLevel highest);
+  // The same to the end of a file, made if need be.
+  static absl::StatusOr<Log> ToFile(const std::string& path, LogLevel highest);
   // Every line to `sink` (tests), called under no lock.
   static Log To(std::function<void(LogLevel, absl::string_view)> sink);
   // Nowhere.

@@ -75,7 +75,7 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log) {
 
   LETHE_ASSIGN_OR_RETURN(
       auto machine, vmm::Machine::Create(ConfigOf(options, *host), {host->kernel(), log, sink}));
-  termination->Watch([&] { machine->End(); });
+  termination->Watch([&] { machine->End(vmm::Cause::kSignal); });
   const absl::StatusOr<vmm::Outcome> outcome = machine->Run();
   termination->Stop();
   machine.reset();

@@ -1,12 +1,29 @@
 #include "cli/run_options.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "cli/option_values.h"
 #include "cli/quantity.h"
+#include "cli/uuid.h"
 
 namespace lethe {
+namespace {
+
+constexpr std::size_t kLongestName = 63;
+
+bool IsName(const std::string& name) {
+  const auto is_graphic = [](char c) { return c > ' ' && c < 0x7f && c != '/'; };
+  return !name.empty() && name.size() <= kLongestName &&
+         std::all_of(name.begin(), name.end(), is_graphic);
+}
+
+}  // namespace
 
 void AddRunOptions(CLI::App& command, RunOptions& run) {
+  command.add_option("-n,--name", run.name, "Name of the guest (lethe)")->type_name("NAME");
+  AddParsed(command, "-u,--uuid", run.uuid, ParseUuid, "UUID of the guest (a random one)")
+      ->type_name("UUID");
   command.add_option("-k,--kernel", run.kernel, "Linux kernel or ELF program to start")
       ->type_name("FILE");
   command.add_option("-i,--initrd", run.initrd, "Initial RAM disk")->type_name("FILE");
@@ -34,11 +51,20 @@ void AddRunOptions(CLI::App& command, RunOptions& run) {
                        {"info", LogLevel::kInfo},
                        {"debug", LogLevel::kDebug}},
                       "What to report on standard error (info)");
+  command.add_option("--log-file", run.log_file, "Report to FILE instead of standard error")
+      ->type_name("FILE");
+  command.add_flag("--daemonize", run.daemonize,
+                   "Go on in the background once the guest runs (needs --console none or file:)");
+  command.add_option("--pidfile", run.pid_file, "Write the number of the process to FILE")
+      ->type_name("FILE");
   AddHostOptions(command, run.host);
 }
 
 std::optional<std::string> WhatIsWrong(const RunOptions& run) {
   if (run.kernel.empty() && run.image.empty()) return "nothing to run; give --kernel or --image";
+  if (!IsName(run.name))
+    return absl::StrCat("--name: '", run.name, "' is no name; write 1 to ", kLongestName,
+                        " printable characters without blanks and '/'");
   if (!run.kernel.empty() && !run.image.empty()) return "--kernel and --image exclude each other";
   if (!run.image.empty() && (!run.initrd.empty() || !run.append.empty()))
     return "--initrd and --append are part of a protected image; give them to lethe seal";
@@ -47,6 +73,8 @@ std::optional<std::string> WhatIsWrong(const RunOptions& run) {
   if (run.console != "stdio" && run.console != "none" && run.console.rfind("file:", 0) != 0)
     return absl::StrCat("--console: '", run.console,
                         "' is not known; write stdio, none or file:PATH");
+  if (run.daemonize && run.console == "stdio")
+    return "--daemonize leaves no terminal to --console stdio; write none or file:PATH";
   if (run.console == "file:") return "--console: file: needs a path";
   return std::nullopt;
 }

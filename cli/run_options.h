@@ -26,6 +26,9 @@ struct RunOptions {
   std::string console = "stdio";  // stdio, none, file:PATH
   std::string events;             // file of JSON lines; empty: none
   LogLevel log_level = LogLevel::kInfo;
+  std::string log_file;  // empty: standard error
+  bool daemonize = false;
+  std::string pid_file;  // empty: none
 };
 
 void AddRunOptions(CLI::App& command, RunOptions& run);
