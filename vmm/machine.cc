@@ -1,11 +1,16 @@
 #include "vmm/machine.h"
 
+#include <array>
+#include <cstddef>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "base/big_endian.h"
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "vmm/exit_handler.h"
 #include "vmm/ipl.h"
@@ -13,6 +18,12 @@
 #include "vmm/service_call.h"
 
 namespace lethe::vmm {
+namespace {
+
+// How long Pause and Continue wait for the owner and the CPUs.
+constexpr absl::Duration kOrderPatience = absl::Seconds(10);
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& config,
                                                          const Surroundings& surroundings) {
@@ -140,30 +151,91 @@ SclpConfiguration Machine::SclpDescription() const {
 }
 
 absl::StatusOr<Outcome> Machine::Run() {
+  absl::StatusOr<Outcome> outcome = Start();
+  if (!outcome.ok() && !IsOver(run_state())) Enter(RunState::kInternalError);
+  requests_.Close();
+  return outcome;
+}
+
+absl::StatusOr<Outcome> Machine::Start() {
   LETHE_RETURN_IF_ERROR(Load(0));
-  LETHE_RETURN_IF_ERROR(console_->Start(
-      {[this](absl::string_view bytes) { return ConsoleInput(bytes); }, [this] { End(); }}));
+  LETHE_RETURN_IF_ERROR(
+      console_->Start({[this](absl::string_view bytes) { return ConsoleInput(bytes); },
+                       [this] { End(Cause::kUser); }}));
+  Enter(RunState::kRunning);
   Report("first-instruction");
   cpus_.Start();
+  return ServeRequests();
+}
+
+absl::StatusOr<Outcome> Machine::ServeRequests() {
+  std::optional<AllOut> pause;
   for (;;) {
-    const MachineRequest request = requests_.Wait();
+    const bool paused = run_state() == RunState::kPaused;
+    if (paused && !pause) pause.emplace(cpus_);
+    if (!paused) pause.reset();
+    const MachineRequest request = requests_.Wait(/*but_guests=*/paused);
     AllOut out(cpus_);
     absl::StatusOr<std::optional<Outcome>> outcome = Serve(request);
     if (!outcome.ok()) return outcome.status();
     if (outcome->has_value()) return **outcome;
-    LetCpusGo();
   }
 }
 
-void Machine::End() {
-  console_->Abandon();  // a CPU may be waiting in it
-  requests_.Post(EndMachine{});
+void Machine::Enter(RunState state) {
+  LETHE_CHECK(MayFollow(run_state(), state));
+  run_state_ = state;
 }
 
-bool Machine::RequestPowerDown() {
-  if (!event_facility_.Listening(QuiesceSignal::kEventType)) return false;
+std::string Machine::uuid() const {
+  const std::array<std::uint8_t, 16>& u = config_.uuid;
+  const auto digits = [&](std::size_t from, std::size_t to) {
+    return absl::BytesToHexString(
+        absl::string_view(reinterpret_cast<const char*>(u.data()) + from, to - from));
+  };
+  return absl::StrCat(digits(0, 4), "-", digits(4, 6), "-", digits(6, 8), "-", digits(8, 10), "-",
+                      digits(10, 16));
+}
+
+absl::Status Machine::Pause() {
+  const auto served = std::make_shared<absl::Notification>();
+  requests_.Post(PauseMachine{served});
+  return WaitUntilServed(*served);
+}
+
+absl::Status Machine::Continue() {
+  const auto served = std::make_shared<absl::Notification>();
+  requests_.Post(ContinueMachine{served});
+  return WaitUntilServed(*served);
+}
+
+absl::Status Machine::WaitUntilServed(absl::Notification& served) const {
+  if (!served.WaitForNotificationWithTimeout(kOrderPatience))
+    return absl::DeadlineExceededError(
+        "the guest's CPUs have not stopped yet (does nobody read its console?); the order stands");
+  if (IsOver(run_state())) return absl::FailedPreconditionError("the guest has ended");
+  return absl::OkStatus();
+}
+
+absl::Status Machine::Reset(Cause cause) {
+  if (IsOver(run_state())) return absl::FailedPreconditionError("the guest has ended");
+  requests_.Post(ResetMachine{cause});
+  return absl::OkStatus();
+}
+
+void Machine::End(Cause cause) {
+  console_->Abandon();  // a CPU may be waiting in it
+  requests_.Post(EndMachine{cause});
+}
+
+absl::Status Machine::RequestPowerDown() {
+  if (!event_facility_.Listening(QuiesceSignal::kEventType))
+    return absl::FailedPreconditionError(
+        "the guest does not listen for power-down requests (still booting?)");
   quiesce_.Raise();
-  return SignalPendingEvents(event_facility_, flic_).ok();
+  LETHE_RETURN_IF_ERROR(SignalPendingEvents(event_facility_, flic_));
+  Report("power-down-request");
+  return absl::OkStatus();
 }
 
 absl::Status Machine::Load(unsigned cpu) {
@@ -177,32 +249,65 @@ absl::StatusOr<std::optional<Outcome>> Machine::Serve(const MachineRequest& requ
   struct Visitor {
     Machine& machine;
     using Result = absl::StatusOr<std::optional<Outcome>>;
-    static Result Continue(absl::Status status) {
+    Result GoOn(absl::Status status) const {
       if (!status.ok()) return status;
+      machine.LetCpusGo();
       return std::nullopt;
     }
-    Result operator()(const ReIpl& r) const { return Continue(machine.ServeReIpl(r)); }
+    Result operator()(const ReIpl& r) const {
+      return GoOn(machine.ServeReset(r.cpu, Cause::kGuestReset));
+    }
     Result operator()(const RestartInPlace& r) const {
-      return Continue(machine.ServeRestartInPlace(r));
+      return GoOn(machine.ServeRestartInPlace(r));
     }
     Result operator()(const StartProtected& r) const {
-      return Continue(machine.ServeStartProtected(r));
+      return GoOn(machine.ServeStartProtected(r));
+    }
+    Result operator()(const ResetMachine& r) const { return GoOn(machine.ServeReset(0, r.cause)); }
+    Result operator()(const PauseMachine& r) const {
+      machine.ServePause(r);
+      return std::nullopt;
+    }
+    Result operator()(const ContinueMachine& r) const {
+      machine.ServeContinue(r);
+      return std::nullopt;
     }
     Result operator()(const PowerOff&) const {
-      machine.Report("power-off");
+      machine.Enter(RunState::kShutdown);
+      machine.Report("power-off", "", Cause::kGuestShutdown);
       if (machine.protection_) LETHE_RETURN_IF_ERROR(machine.protection_->End("power-off"));
       return Outcome{};
     }
     Result operator()(const Crash& crash) const {
-      machine.Report("crash", crash.reason);
+      machine.Enter(RunState::kGuestPanicked);
+      machine.ReportCrash(crash);
       return Outcome{Outcome::Kind::kCrashed, crash.cpu, crash.psw, crash.reason};
     }
     Result operator()(const Failure& failure) const { return failure.status; }
-    Result operator()(const EndMachine&) const {
+    Result operator()(const EndMachine& end) const {
+      machine.Enter(RunState::kShutdown);
+      machine.Report("end", "", end.cause);
       return Outcome{Outcome::Kind::kEnded, 0, {}, "ended on request"};
     }
   };
   return std::visit(Visitor{*this}, request);
+}
+
+// The CPUs stay out: the owner holds them as long as the machine is paused.
+void Machine::ServePause(const PauseMachine& request) {
+  if (run_state() == RunState::kRunning) {
+    Enter(RunState::kPaused);
+    Report("pause");
+  }
+  request.served->Notify();
+}
+
+void Machine::ServeContinue(const ContinueMachine& request) {
+  if (run_state() == RunState::kPaused) {
+    Enter(RunState::kRunning);
+    Report("resume");
+  }
+  request.served->Notify();
 }
 
 // CPUs that parked with a request wait for its outcome; a reset has made all other requests void.
@@ -210,22 +315,22 @@ void Machine::LetCpusGo() {
   for (const auto& cpu : cpus_.all()) cpu->Unpark();
 }
 
-absl::Status Machine::ServeReIpl(const ReIpl& request) {
-  Report("reset-request", "load clear");
+absl::Status Machine::ServeReset(unsigned cpu, Cause cause) {
+  Report("reset-request", "load clear", cause);
   LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
   requests_.DropGuestRequests();
   LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
   if (protection_ && protection_->is_protected())
     LETHE_RETURN_IF_ERROR(protection_->Unprotect("reboot"));
   platform_.operands = &storage_operands_;
-  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, request.cpu, CpuReset::kClear, CpuReset::kClear));
-  LETHE_RETURN_IF_ERROR(Load(request.cpu));
-  Report("guest-restarted");
+  LETHE_RETURN_IF_ERROR(ResetCpus(cpus_, cpu, CpuReset::kClear, CpuReset::kClear));
+  LETHE_RETURN_IF_ERROR(Load(cpu));
+  Report("guest-restarted", "", cause);
   return absl::OkStatus();
 }
 
 absl::Status Machine::ServeRestartInPlace(const RestartInPlace& request) {
-  Report("reset-request", request.clear ? "modified clear" : "load normal");
+  Report("reset-request", request.clear ? "modified clear" : "load normal", Cause::kSubsystemReset);
   LETHE_RETURN_IF_ERROR(StopCpus(cpus_));
   requests_.DropGuestRequests();
   LETHE_RETURN_IF_ERROR(SubsystemReset(flic_, event_facility_));
@@ -242,7 +347,7 @@ absl::Status Machine::ServeRestartInPlace(const RestartInPlace& request) {
     first.vcpu().set_psw(ExpandShortPsw(*word));
   }
   LETHE_RETURN_IF_ERROR(first.SetActivity(Activity::kOperating));
-  Report("guest-restarted");
+  Report("guest-restarted", "", Cause::kSubsystemReset);
   return absl::OkStatus();
 }
 
@@ -288,10 +393,22 @@ void Machine::ConsoleOutput(absl::string_view text) {
   console_->Write(text);
 }
 
-void Machine::Report(absl::string_view event, std::string reason) {
+void Machine::Report(absl::string_view event, std::string reason, std::optional<Cause> cause) {
   Event report;
   report.name = std::string(event);
   report.reason = std::move(reason);
+  if (cause) report.cause = std::string(CauseName(*cause));
+  events_.Report(report);
+}
+
+void Machine::ReportCrash(const Crash& crash) {
+  Event report;
+  report.name = "crash";
+  report.reason = crash.reason;
+  report.cause = std::string(CauseName(Cause::kGuestPanic));
+  report.cpu = crash.cpu;
+  report.psw_mask = crash.psw.mask;
+  report.psw_address = crash.psw.address;
   events_.Report(report);
 }
 

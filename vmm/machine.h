@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +23,7 @@
 #include "vmm/guest_memory.h"
 #include "vmm/instruction.h"
 #include "vmm/machine_config.h"
+#include "vmm/machine_control.h"
 #include "vmm/machine_request.h"
 #include "vmm/operand_access.h"
 #include "vmm/outcome.h"
@@ -33,7 +35,7 @@ namespace lethe::vmm {
 
 // A machine: memory, CPUs, firmware functions and console of one guest. One thread owns it and
 // changes its state (Run); CPUs and the outside send requests to that thread.
-class Machine {
+class Machine : public MachineControl {
  public:
   // What the machine stands on; outlives it.
   struct Surroundings {
@@ -45,17 +47,22 @@ class Machine {
   // Validates the configuration and opens all resources. Errors are one line for the user.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config,
                                                          const Surroundings& surroundings);
-  ~Machine();
+  ~Machine() override;
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
   // Loads the guest and runs it to its end. Once. An error: the host failed.
   absl::StatusOr<Outcome> Run();
 
-  // Ends the machine as by pulling the plug. Any thread; Run() returns soon.
-  void End();
-  // Asks the guest to shut down. Any thread; false: the guest does not listen.
-  bool RequestPowerDown();
+  RunState run_state() const override { return run_state_; }
+  std::string name() const override { return config_.name; }
+  std::string uuid() const override;
+  absl::Status Pause() override;
+  absl::Status Continue() override;
+  absl::Status Reset(Cause cause) override;
+  absl::Status RequestPowerDown() override;
+  // Run() returns soon.
+  void End(Cause cause) override;
 
  private:
   // What a guest says about the image that it wants to become.
@@ -73,19 +80,27 @@ class Machine {
   void PrepareProtection();
 
   // The owner's work.
+  absl::StatusOr<Outcome> Start();
+  absl::StatusOr<Outcome> ServeRequests();
+  void Enter(RunState state);
   absl::Status Load(unsigned cpu);
   absl::StatusOr<std::optional<Outcome>> Serve(const MachineRequest& request);
-  absl::Status ServeReIpl(const ReIpl& request);
+  void ServePause(const PauseMachine& request);
+  void ServeContinue(const ContinueMachine& request);
+  absl::Status ServeReset(unsigned cpu, Cause cause);
   absl::Status ServeRestartInPlace(const RestartInPlace& request);
   absl::Status ServeStartProtected(const StartProtected& request);
   void LetCpusGo();
+  absl::Status WaitUntilServed(absl::Notification& served) const;
   std::optional<ProtectionInput> CopyProtectionInput();
 
   std::size_t ConsoleInput(absl::string_view bytes);
   void ConsoleOutput(absl::string_view text);
   std::vector<SclpEventType> EventTypes();
   SclpConfiguration SclpDescription() const;
-  void Report(absl::string_view event, std::string reason = "");
+  void Report(absl::string_view event, std::string reason = "",
+              std::optional<Cause> cause = std::nullopt);
+  void ReportCrash(const Crash& crash);
 
   const MachineConfig config_;
   const Log& log_;
@@ -96,7 +111,8 @@ class Machine {
   GuestMemory memory_;
   kvm::Vm vm_;
   kvm::Flic flic_;
-  std::atomic<bool> wrote_ = false;  // the guest has written to its console
+  std::atomic<RunState> run_state_ = RunState::kPrelaunch;  // set by the owner
+  std::atomic<bool> wrote_ = false;                         // the guest has written to its console
   std::unique_ptr<Console> console_;
   RequestQueue requests_;
   GuestConsole guest_console_;

@@ -3,11 +3,15 @@
 
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
+#include "vmm/cause.h"
 #include "vmm/outcome.h"
 
 namespace lethe::vmm {
@@ -36,44 +40,90 @@ struct Crash {
 struct Failure {
   absl::Status status;
 };
-// From outside the guest.
-struct EndMachine {};
 
-using MachineRequest =
-    std::variant<ReIpl, RestartInPlace, StartProtected, PowerOff, Crash, Failure, EndMachine>;
+// From outside the guest. Who waits for `served` is told when that is done, or never will be.
+struct PauseMachine {
+  std::shared_ptr<absl::Notification> served;
+};
+struct ContinueMachine {
+  std::shared_ptr<absl::Notification> served;
+};
+struct ResetMachine {
+  Cause cause;
+};
+struct EndMachine {
+  Cause cause;
+};
+
+using MachineRequest = std::variant<ReIpl, RestartInPlace, StartProtected, PowerOff, Crash, Failure,
+                                    PauseMachine, ContinueMachine, ResetMachine, EndMachine>;
+
+// Whether the guest itself wants it, so that it waits while the machine is paused and a reset makes
+// it void.
+inline bool IsOfGuest(const MachineRequest& request) {
+  struct Visitor {
+    bool operator()(const ReIpl&) const { return true; }
+    bool operator()(const RestartInPlace&) const { return true; }
+    bool operator()(const StartProtected&) const { return true; }
+    bool operator()(const PowerOff&) const { return true; }
+    bool operator()(const Crash&) const { return true; }
+    bool operator()(const Failure&) const { return false; }
+    bool operator()(const PauseMachine&) const { return false; }
+    bool operator()(const ContinueMachine&) const { return false; }
+    bool operator()(const ResetMachine&) const { return false; }
+    bool operator()(const EndMachine&) const { return false; }
+  };
+  return std::visit(Visitor{}, request);
+}
 
 // What CPUs and the outside ask of the thread that owns the machine. Safe for concurrent use.
 class RequestQueue {
  public:
   void Post(MachineRequest request) {
-    {
-      std::lock_guard lock(mutex_);
-      requests_.push_back(std::move(request));
-    }
+    std::lock_guard lock(mutex_);
+    if (closed_) return Answer(request);
+    requests_.push_back(std::move(request));
     arrived_.notify_one();
   }
 
-  MachineRequest Wait() {
+  // The oldest request; those of the guest keep waiting if `but_guests`.
+  MachineRequest Wait(bool but_guests = false) {
     std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return !requests_.empty(); });
-    MachineRequest request = std::move(requests_.front());
-    requests_.pop_front();
-    return request;
+    for (;;) {
+      for (auto next = requests_.begin(); next != requests_.end(); ++next) {
+        if (but_guests && IsOfGuest(*next)) continue;
+        MachineRequest request = std::move(*next);
+        requests_.erase(next);
+        return request;
+      }
+      arrived_.wait(lock);
+    }
   }
 
   // Drops what CPUs asked for: a reset makes it void. While all CPUs are out.
   void DropGuestRequests() {
     std::lock_guard lock(mutex_);
-    std::erase_if(requests_, [](const MachineRequest& request) {
-      return !std::holds_alternative<EndMachine>(request) &&
-             !std::holds_alternative<Failure>(request);
-    });
+    std::erase_if(requests_, IsOfGuest);
+  }
+
+  // Nobody will serve requests any more: who waits for one is let go, now and later.
+  void Close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (const MachineRequest& request : requests_) Answer(request);
+    requests_.clear();
   }
 
  private:
+  static void Answer(const MachineRequest& request) {
+    if (const auto* pause = std::get_if<PauseMachine>(&request)) pause->served->Notify();
+    if (const auto* resume = std::get_if<ContinueMachine>(&request)) resume->served->Notify();
+  }
+
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<MachineRequest> requests_;
+  bool closed_ = false;
 };
 
 }  // namespace lethe::vmm

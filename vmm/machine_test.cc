@@ -99,7 +99,7 @@ TEST_F(MachineTest, RefusesMoreCpusThanTheHostHas) {
 
 TEST_F(MachineTest, EndsOnRequestFromOutside) {
   machine.Do(0, [&](abi::kvm_run& run) {
-    machine.machine->End();
+    machine.machine->End(Cause::kSignal);
     LeaveWithInstruction(run, 0xb23a);
   });
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kEnded));
