@@ -36,10 +36,12 @@ absl::StatusOr<Uuid> ParseUuid(absl::string_view text) {
 }
 
 std::string FormatUuid(const Uuid& uuid) {
-  std::string digits;
-  for (const std::uint8_t byte : uuid) absl::StrAppend(&digits, absl::Hex(byte, absl::kZeroPad2));
-  for (const std::size_t dash : {8, 13, 18, 23}) digits.insert(dash, "-");
-  return digits;
+  std::string text;
+  for (const std::uint8_t byte : uuid) {
+    if (kShape[text.size()] == '-') text += '-';
+    absl::StrAppend(&text, absl::Hex(byte, absl::kZeroPad2));
+  }
+  return text;
 }
 
 Uuid RandomUuid() {
