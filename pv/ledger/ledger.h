@@ -86,14 +86,16 @@ class Ledger {
   // line for each file that is not believed.
   absl::StatusOr<std::vector<LedgerSnapshot>> Read(std::vector<std::string>* ignored = nullptr);
 
-  // The host-wide counters, never null. If there is no room or no right to keep them (or the ledger
-  // was opened for reading), they are counted in vain. Mapped until the ledger is destroyed.
+  // The host-wide counters to add to, never null. If there is no room or no right to keep them they
+  // are counted in vain. Mapped until the ledger is destroyed.
   LedgerTotals* totals() const { return static_cast<LedgerTotals*>(totals_.address()); }
   // Whether totals() are those of the host.
   bool totals_shared() const { return totals_shared_; }
+  // A copy of the counters, for those who only may read. NotFound: none were ever kept.
+  absl::Status ReadTotals(LedgerTotals& totals);
 
   // Held by who decides on an admission, across the processes of this ledger. Ends with the
-  // returned descriptor. ResourceExhausted (try again) while somebody else has it.
+  // returned descriptor. Unavailable (try again) while somebody else has it.
   absl::StatusOr<UniqueFd> TryLockAdmission();
 
   const std::string& directory() const { return directory_; }
@@ -102,7 +104,9 @@ class Ledger {
   Ledger(std::string directory, UniqueFd fd, uid_t owner)
       : directory_(std::move(directory)), fd_(std::move(fd)), owner_(owner) {}
 
-  absl::Status MapTotals();
+  static absl::StatusOr<std::unique_ptr<Ledger>> Open(const std::string& directory, bool make);
+  absl::Status MapTotals(bool make);
+  absl::Status MakeTotals(bool replace);
   absl::StatusOr<LedgerSnapshot> ReadEntry(const std::string& id, std::uint64_t now_ns);
 
   const std::string directory_;
