@@ -1,23 +1,13 @@
 #include "pv/host_memory.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "pv/kernel_file.h"
 
 namespace lethe {
 namespace {
-
-// Files of procfs have no size, and one that is missing is as good as an empty one.
-std::string ReadAll(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // "MemAvailable:    1234 kB"
 std::optional<std::uint64_t> KibibytesOf(absl::string_view line, absl::string_view name) {
@@ -50,7 +40,17 @@ HostMemory ParseHostMemory(absl::string_view meminfo, absl::string_view pressure
 }
 
 HostMemory ReadHostMemory(const std::string& proc) {
-  return ParseHostMemory(ReadAll(proc + "/meminfo"), ReadAll(proc + "/pressure/memory"));
+  return ParseHostMemory(ReadKernelFile(proc + "/meminfo"),
+                         ReadKernelFile(proc + "/pressure/memory"));
+}
+
+std::optional<std::uint64_t> ReadResidentMemory(const std::string& proc) {
+  std::optional<std::uint64_t> resident;
+  for (absl::string_view line : absl::StrSplit(ReadKernelFile(proc + "/self/status"), '\n')) {
+    for (absl::string_view name : {"RssAnon:", "RssShmem:"})
+      if (auto value = KibibytesOf(line, name)) resident = resident.value_or(0) + *value;
+  }
+  return resident;
 }
 
 }  // namespace lethe

@@ -23,6 +23,10 @@ HostMemory ParseHostMemory(absl::string_view meminfo, absl::string_view pressure
 // As of now. `proc` is where procfs is mounted.
 HostMemory ReadHostMemory(const std::string& proc = "/proc");
 
+// How much memory of this process exists (RssAnon, RssShmem), in bytes: an upper limit of what its
+// guest has touched, at the price of reading three counters.
+std::optional<std::uint64_t> ReadResidentMemory(const std::string& proc = "/proc");
+
 }  // namespace lethe
 
 #endif  // LETHE_PV_HOST_MEMORY_H_

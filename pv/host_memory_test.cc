@@ -30,5 +30,13 @@ TEST(HostMemory, KnowsThisMachine) {
   EXPECT_LE(*memory.available_bytes, *memory.total_bytes);
 }
 
+TEST(ReadResidentMemory, KnowsThisProcess) {
+  const std::optional<std::uint64_t> resident = ReadResidentMemory();
+  ASSERT_TRUE(resident.has_value());
+  EXPECT_GT(*resident, 0u);
+  EXPECT_LE(*resident, *ReadHostMemory().total_bytes);
+  EXPECT_EQ(ReadResidentMemory("/nonexistent"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace lethe

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "accel/kvm-s390/abi.h"
 #include "base/check.h"
 #include "base/status_macros.h"
@@ -99,13 +100,13 @@ absl::Status Protection::Destroy(absl::string_view reason) {
 
 absl::Status Protection::Unprotect(absl::string_view reason) {
   LETHE_CHECK(is_protected());
-  const DestroyDecision decision = DecideDestroy({.mode = options_.destroy,
+  const DestroyDecision decision = DecideDestroy({.policy = options_.destroy,
                                                   .kernel_can = options_.kernel_can_set_aside,
                                                   .memory_limit = vm_.memory_limit(),
                                                   .guest_memory = options_.guest_memory,
                                                   .host = options_.host_memory()});
-  const std::string why = absl::StrCat(reason, ": ", decision.reason);
-  if (decision.method == DestroyMethod::kDisable) return Destroy(why);
+  const std::string why = absl::StrCat(reason, ": ", absl::StrJoin(decision.reasons, "; "));
+  if (decision.reboot() == RebootStrategy::kDisable) return Destroy(why);
   if (!cleaner_.WaitForRoom(options_.patience))
     return Destroy(absl::StrCat(reason, ": the guest before it still waits to be cleaned"));
   const kvm::PvResult result = life_cycle_.SetAside(why);
@@ -118,7 +119,7 @@ absl::Status Protection::Unprotect(absl::string_view reason) {
 absl::Status Protection::End(absl::string_view reason) {
   const bool exists =
       life_cycle_.state() != PvState::kNormal && life_cycle_.state() != PvState::kLost;
-  if (!exists || options_.destroy != DestroyMode::kSync) return absl::OkStatus();
+  if (!exists || options_.destroy.shutdown != DestroyMode::kSync) return absl::OkStatus();
   return Destroy(reason);
 }
 

@@ -23,7 +23,7 @@
 namespace lethe {
 
 struct ProtectionOptions {
-  DestroyMode destroy = DestroyMode::kAuto;
+  DestroyPolicy destroy = {};
   bool kernel_can_set_aside = false;  // Capabilities::protected_async_disable
   std::uint64_t guest_memory = 0;     // bytes
   // How long a reboot waits for the guest before the last one to be taken up by the cleaner, and a
@@ -60,7 +60,7 @@ class Protection {
   bool is_protected() const { return life_cycle_.state() == PvState::kProtected; }
   PvState state() const { return life_cycle_.state(); }
   Cleaner& cleaner() { return cleaner_; }
-  void set_destroy_mode(DestroyMode mode) { options_.destroy = mode; }
+  void SetPolicy(DestroyPolicy policy) { options_.destroy = policy; }
 
   // DIAGNOSE 308 subcode 10, issued by `caller`: ENABLE, SET_SEC_PARMS, UNPACK, VERIFY, and the
   // caller's state to load and operating. `header` was copied from guest storage. The other CPUs

@@ -195,7 +195,7 @@ TEST_F(ProtectionTest, RebootSetsAsideAndCleans) {
 TEST_F(ProtectionTest, RebootDestroysAtOnceIfThePolicySaysSo) {
   auto protection = MakeProtection();
   ProtectWell(*protection);
-  protection->set_destroy_mode(DestroyMode::kSync);
+  protection->SetPolicy(DestroyMode::kSync);
   kernel_.ClearTrace();
   EXPECT_THAT(protection->Unprotect("reboot"), IsOk());
   EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
@@ -418,7 +418,7 @@ TEST_F(ProtectionTest, EndDestroysOnlyIfSynchronousDestroyWasAskedFor) {
   kernel_.ClearTrace();
   EXPECT_THAT(protection->End("power off"), IsOk());
   EXPECT_THAT(kernel_.Trace(), IsEmpty());
-  protection->set_destroy_mode(DestroyMode::kSync);
+  protection->SetPolicy(DestroyMode::kSync);
   EXPECT_THAT(protection->End("power off"), IsOk());
   EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
 }
@@ -439,7 +439,7 @@ TEST_F(ProtectionTest, AStormOfRebootsLeavesNothing) {
     }
     if (random() % 4 == 0) Fail(abi::KVM_PV_ASYNC_CLEANUP_PREPARE, EIO, 0x104);
     if (random() % 4 == 0) Fail(abi::KVM_PV_ASYNC_CLEANUP_PERFORM, EINVAL);
-    protection->set_destroy_mode(random() % 5 == 0 ? DestroyMode::kSync : DestroyMode::kAuto);
+    protection->SetPolicy(random() % 5 == 0 ? DestroyMode::kSync : DestroyMode::kAuto);
     absl::StatusOr<ProtectOutcome> outcome = Protect(*protection);
     ASSERT_THAT(outcome, IsOk());
     if (!outcome->is_protected) continue;
@@ -447,7 +447,7 @@ TEST_F(ProtectionTest, AStormOfRebootsLeavesNothing) {
   }
   faults_.Clear();
   // A PERFORM that was made to fail has left its guest to the next DISABLE.
-  protection->set_destroy_mode(DestroyMode::kSync);
+  protection->SetPolicy(DestroyMode::kSync);
   ProtectWell(*protection);
   ASSERT_THAT(protection->Unprotect("last"), IsOk());
   EXPECT_TRUE(protection->cleaner().WaitUntilIdle(kForever));
