@@ -70,8 +70,10 @@ int EmulatedKernel::Close(int fd) {
   return close(fd) == 0 ? 0 : -errno;
 }
 
-std::unique_ptr<kvm::Survivor> EmulatedKernel::MakeSurvivor(int, std::vector<kvm::RunArea>) {
-  return nullptr;
+std::unique_ptr<kvm::Survivor> EmulatedKernel::MakeSurvivor(int vm_fd,
+                                                            std::vector<kvm::RunArea> run_areas) {
+  const std::shared_ptr<KernelFile> file = host_->descriptors().Find(vm_fd);
+  return file ? file->MakeSurvivor(vm_fd, std::move(run_areas)) : nullptr;
 }
 
 }  // namespace lethe::emulated

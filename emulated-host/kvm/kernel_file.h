@@ -6,8 +6,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "accel/kvm-s390/kernel.h"
 
 namespace lethe::emulated {
 
@@ -25,6 +28,11 @@ class KernelFile {
 
   // How many bytes of the descriptor can be mapped.
   virtual std::size_t map_size() const { return 0; }
+
+  // See kvm::Kernel. nullptr: nothing of it needs to survive.
+  virtual std::unique_ptr<kvm::Survivor> MakeSurvivor(int, std::vector<kvm::RunArea>) {
+    return nullptr;
+  }
 };
 
 // One row of a device's ioctl table.

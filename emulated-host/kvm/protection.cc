@@ -3,26 +3,28 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <mutex>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "emulated-host/kvm/page_walk.h"
 #include "emulated-host/kvm/virtual_cpu.h"
 #include "emulated-host/kvm/virtual_machine.h"
 
 namespace lethe::emulated {
 namespace {
 
-constexpr std::uint64_t kLowStorage = std::uint64_t{2} << 30;
+using Stage = ConfigurationTable::Stage;
+
 constexpr std::size_t kBatch = 32;  // pages between two looks for a fatal signal
 // What a success is called that only set things aside.
 constexpr Protection::Codes kSetAsideCodes{UvcResult::kExecuted, 42};
 
 }  // namespace
 
-Protection::Protection(VirtualMachine& machine) : machine_(machine) {}
+Protection::Protection(VirtualMachine& machine)
+    : machine_(machine), table_(std::make_shared<ConfigurationTable>()) {}
 
 Protection::~Protection() = default;
 
@@ -37,7 +39,11 @@ int Protection::Answer(const UvcResult& result, int error, Codes& codes) {
 
 int Protection::CreateCpu(VirtualCpu& cpu, Codes& codes) {
   const std::lock_guard lock(cpu.mutex());
-  Ultravisor::CreatedCpu created = ultravisor().CreateCpu(configuration_, cpu.cpu());
+  Ultravisor::CreatedCpu created;
+  CallPatiently([&] {
+    created = ultravisor().CreateCpu(configuration_, cpu.cpu());
+    return created.result;
+  });
   if (const int error = Answer(created.result, -EIO, codes); error != 0) return error;
   cpu.secure() = std::move(created.cpu);
   cpu.ResetSecureState();
@@ -58,7 +64,7 @@ int Protection::CreateCpus(Codes& codes) {
 bool Protection::DestroyCpu(VirtualCpu& cpu, Codes& codes) {
   const std::lock_guard lock(cpu.mutex());
   if (!cpu.secure()) return true;
-  const UvcResult result = ultravisor().DestroyCpu(cpu.secure());
+  const UvcResult result = CallPatiently([&] { return ultravisor().DestroyCpu(cpu.secure()); });
   codes = {result.rc, result.rrc};
   if (!result.ok()) {
     leaked_cpus_.push_back(std::move(cpu.secure()));
@@ -83,7 +89,7 @@ int Protection::DestroyCpus(Codes& codes) {
 }
 
 int Protection::AdoptCpu(VirtualCpu& cpu) {
-  if (!active_) return 0;
+  if (!active()) return 0;
   Codes codes;
   return CreateCpu(cpu, codes) == 0 ? 0 : -EIO;
 }
@@ -91,64 +97,67 @@ int Protection::AdoptCpu(VirtualCpu& cpu) {
 // --- commands ------------------------------------------------------------------------------------
 
 int Protection::Enable(Codes& codes) {
-  if (active_) return -EINVAL;
-  Ultravisor::CreatedConfiguration created =
-      ultravisor().CreateConfiguration(machine_.storage(), machine_.host().memory());
+  if (active()) return -EINVAL;
+  Ultravisor::CreatedConfiguration created;
+  CallPatiently([&] {
+    created = ultravisor().CreateConfiguration(machine_.storage(), machine_.host().memory());
+    return created.result;
+  });
   if (const int error = Answer(created.result, -EIO, codes); error != 0) return error;
   configuration_ = std::move(created.configuration);
   machine_.host().AddConfiguration();
-  active_ = true;
+  table_->SetActive(configuration_->id());
   machine_.floating().set_protected(true);
   machine_.floating().MaskService(true);
   const int error = CreateCpus(codes);
   if (error == 0) return 0;
   // The service signal stays masked: so does the kernel's.
-  active_ = false;
-  machine_.floating().set_protected(false);
-  if (ultravisor().DestroyConfiguration(*configuration_).ok()) {
-    machine_.host().RemoveConfiguration();
-  }
-  configuration_.reset();
+  Codes ignored;
+  Destroy(configuration_.get(), ignored);
+  EndProtection();
   return error;
 }
 
 int Protection::SetParameters(absl::Span<const std::uint8_t> header, Codes& codes) {
-  return Answer(ultravisor().SetParameters(*configuration_, header), -EINVAL, codes);
+  const auto call = [&] { return ultravisor().SetParameters(*configuration_, header); };
+  return Answer(CallPatiently(call), -EINVAL, codes);
 }
 
 int Protection::Unpack(std::uint64_t absolute, std::uint64_t size, std::uint64_t tweak,
                        Codes& codes) {
   for (std::uint64_t offset = 0; offset < size; offset += kPageSize) {
     if (machine_.storage().Find(absolute + offset).bytes == nullptr) return -EFAULT;
-    UvcResult result;
-    do {
-      result = ultravisor().Unpack(*configuration_, absolute + offset, {tweak, offset});
-    } while (result.cc > 1);
-    if (const int error = Answer(result, -EINVAL, codes); error != 0) return error;
+    const auto call = [&] {
+      return ultravisor().Unpack(*configuration_, absolute + offset, {tweak, offset});
+    };
+    if (const int error = Answer(CallPatiently(call), -EINVAL, codes); error != 0) return error;
   }
   return 0;
 }
 
 int Protection::Verify(Codes& codes) {
-  return Answer(ultravisor().Verify(*configuration_), -EINVAL, codes);
+  const auto call = [&] { return ultravisor().Verify(*configuration_); };
+  return Answer(CallPatiently(call), -EINVAL, codes);
 }
 
 int Protection::PrepareReset(Codes& codes) {
-  return Answer(ultravisor().PrepareReset(*configuration_), -EINVAL, codes);
+  const auto call = [&] { return ultravisor().PrepareReset(*configuration_); };
+  return Answer(CallPatiently(call), -EINVAL, codes);
 }
 
 int Protection::UnshareAll(Codes& codes) {
-  return Answer(ultravisor().UnshareAll(*configuration_), -EINVAL, codes);
+  const auto call = [&] { return ultravisor().UnshareAll(*configuration_); };
+  return Answer(CallPatiently(call), -EINVAL, codes);
 }
 
 void Protection::EndProtection() {
-  active_ = false;
+  table_->SetActive(kNoConfiguration);
   configuration_.reset();
   machine_.floating().set_protected(false);
 }
 
 int Protection::Disable(Codes& codes) {
-  if (!active_) return -EINVAL;
+  if (!active()) return -EINVAL;
   if (const int error = DestroyCpus(codes); error != 0) return error;
   const int error = CleanUpAll(codes);
   EndProtection();
@@ -157,20 +166,20 @@ int Protection::Disable(Codes& codes) {
 }
 
 int Protection::SetAside(Codes& codes) {
-  if (!active_ || !machine_.host().options().asynchronous_destroy) return -EINVAL;
+  if (!active() || !machine_.host().options().asynchronous_destroy) return -EINVAL;
   // The CPUs go first, whatever comes then: after a failure there is only Disable().
   if (const int error = DestroyCpus(codes); error != 0) return error;
   machine_.floating().MaskService(false);
-  if (set_aside_) return -EINVAL;
+  if (table_->Find(Stage::kSetAside) != nullptr) return -EINVAL;
   if (machine_.settings().memory_limit <= kLowStorage) return -EINVAL;
-  Remnant remnant{configuration_};
+  std::shared_ptr<SecureConfiguration> remnant = configuration_;
   if (ultravisor().features().destroy_fast) {
-    const UvcResult result = ultravisor().DestroyConfigurationFast(*configuration_);
-    if (const int error = Answer(result, -EIO, codes); error != 0) return error;
-    remnant.configuration.reset();
+    const auto call = [&] { return ultravisor().DestroyConfigurationFast(*configuration_); };
+    if (const int error = Answer(CallPatiently(call), -EIO, codes); error != 0) return error;
+    remnant.reset();
   }
-  DestroyLowPages();
-  set_aside_ = std::move(remnant);
+  DestroyLowPages(ultravisor(), machine_.slots().Ranges());
+  table_->SetAside(std::move(remnant));
   EndProtection();
   codes = kSetAsideCodes;
   return 0;
@@ -178,29 +187,30 @@ int Protection::SetAside(Codes& codes) {
 
 int Protection::CleanUp(Codes& codes) {
   if (!machine_.host().options().asynchronous_destroy) return -EINVAL;
-  Remnant remnant;
+  ConfigurationTable::Zombie* zombie = nullptr;
   {
     const std::lock_guard lock(machine_.lock());
-    if (!set_aside_) return -EINVAL;
-    remnant = *std::exchange(set_aside_, std::nullopt);
+    zombie = table_->Find(Stage::kSetAside);
+    if (zombie == nullptr) return -EINVAL;
+    zombie->stage = Stage::kInTeardown;  // from here on ours alone
   }
   if (!DestroyAllPages(/*interruptible=*/true)) {
-    const std::lock_guard lock(machine_.lock());
-    left_over_.push_back(std::move(remnant));
+    zombie->stage = Stage::kLeftOver;
     codes = kSetAsideCodes;
     return 0;
   }
-  return DestroyRemnant(remnant, codes) ? 0 : -EIO;
+  const bool ok = Destroy(zombie->configuration.get(), codes);
+  zombie->Forget();
+  return ok ? 0 : -EIO;
 }
 
 // --- destruction ---------------------------------------------------------------------------------
 
-bool Protection::DestroyRemnant(const Remnant& remnant, Codes& codes) {
-  if (remnant.configuration) {
-    const UvcResult result = ultravisor().DestroyConfiguration(*remnant.configuration);
-    codes = {result.rc, result.rrc};
-    // What was given to the configuration is lost, and it keeps counting.
-    if (!result.ok()) return false;
+bool Protection::Destroy(SecureConfiguration* configuration, Codes& codes) {
+  if (configuration != nullptr) {
+    const auto call = [&] { return ultravisor().DestroyConfiguration(*configuration); };
+    // What was given to a configuration that stays is lost, and it keeps counting.
+    if (Answer(CallPatiently(call), -EIO, codes) != 0) return false;
   }
   machine_.host().RemoveConfiguration();
   return true;
@@ -210,14 +220,15 @@ int Protection::CleanUpAll(Codes& codes) {
   // Pages are still being destroyed when the last configuration is gone.
   machine_.host().AddConfiguration();
   bool ok = true;
-  if (configuration_) ok = DestroyRemnant({configuration_}, codes);
-  if (set_aside_) left_over_.push_back(*std::exchange(set_aside_, std::nullopt));
-  for (const Remnant& remnant : std::exchange(left_over_, {})) {
+  if (configuration_) ok = Destroy(configuration_.get(), codes);
+  table_->ForEach([&](ConfigurationTable::Zombie& zombie) {
+    if (zombie.stage == Stage::kInTeardown) return;  // somebody else's
     Codes answer = codes;
-    const bool destroyed = DestroyRemnant(remnant, answer);
+    const bool destroyed = Destroy(zombie.configuration.get(), answer);
     if (!destroyed && ok) codes = answer;
     ok = ok && destroyed;
-  }
+    zombie.Forget();
+  });
   DestroyAllPages(/*interruptible=*/false);
   machine_.host().RemoveConfiguration();
   return ok ? 0 : -EIO;
@@ -227,43 +238,22 @@ int Protection::CleanUpAll(Codes& codes) {
 // Pages that a new guest of the same memory owns refuse, and that is ignored.
 bool Protection::DestroyAllPages(bool interruptible) {
   const auto& interrupted = machine_.host().options().fatal_signal_pending;
-  std::array<unsigned char, kBatch> present;
+  const std::size_t batch = interruptible && interrupted ? kBatch : ~std::size_t{0};
   for (HostRegion* region : machine_.host().memory().regions()) {
-    for (std::size_t first = 0; first < region->pages(); first += kBatch) {
-      if (interruptible && interrupted && interrupted()) return false;
-      const std::size_t count = std::min(kBatch, region->pages() - first);
-      region->FindPresent(first, count, present.data());
-      for (std::size_t i = 0; i < count; ++i) {
-        if (present[i] != 0) ultravisor().DestroyPage(*region, first + i);
-      }
+    for (std::size_t first = 0; first < region->pages();) {
+      if (batch == kBatch && interrupted()) return false;
+      const std::size_t count = std::min(batch, region->pages() - first);
+      DestroyPages(ultravisor(), *region, first, count);
+      first += count;
     }
   }
   return true;
 }
 
-// Prefix areas lie there: a new guest must not find old secure pages in them.
-void Protection::DestroyLowPages() {
-  std::uint64_t expected = 0;
-  for (const MemorySlots::Range& range : machine_.slots().Ranges()) {
-    if (range.absolute != expected || range.absolute >= kLowStorage) break;
-    expected = range.absolute + range.size;
-    const std::uint64_t end = std::min(expected, kLowStorage);
-    const std::size_t pages = (end - range.absolute) / kPageSize;
-    std::array<unsigned char, kBatch> present;
-    for (std::size_t first = 0; first < pages; first += kBatch) {
-      const std::size_t count = std::min(kBatch, pages - first);
-      range.region->FindPresent(range.first_page + first, count, present.data());
-      for (std::size_t i = 0; i < count; ++i) {
-        if (present[i] != 0) ultravisor().DestroyPage(*range.region, range.first_page + first + i);
-      }
-    }
-  }
-}
-
 void Protection::DestroyEverything() {
   if (!machine_.host().offers_protection()) return;
   const std::lock_guard lock(machine_.lock());
-  if (!active_ && !set_aside_ && left_over_.empty()) return;
+  if (table_->empty()) return;
   Codes ignored;
   DestroyCpus(ignored);
   CleanUpAll(ignored);
@@ -285,8 +275,10 @@ int Protection::ResolveFault(VirtualCpu& cpu, std::uint64_t absolute, SecureFaul
       if (!cpu.secure()) return -EFAULT;
       return Import(cpu, *region, page, absolute);
     case SecureFault::kSecureStorageViolation:
-      if (ultravisor().DestroyPage(*region, page).ok()) return 0;
-      if (ultravisor().ConvertFromSecure(*region, page).ok()) return 0;
+      if (CallPatiently([&] { return ultravisor().DestroyPage(*region, page); }).ok()) return 0;
+      if (CallPatiently([&] { return ultravisor().ConvertFromSecure(*region, page); }).ok()) {
+        return 0;
+      }
       break;
   }
   machine_.host().options().on_refused_import();
@@ -298,7 +290,7 @@ int Protection::Import(VirtualCpu& cpu, HostRegion& region, std::size_t page,
   // A page that another configuration of this process shared has to change hands by way of the
   // host, unless the Ultravisor does that by itself.
   if (!ultravisor().features().misc && machine_.host().configurations() > 1) {
-    ultravisor().ConvertFromSecure(region, page);
+    CallPatiently([&] { return ultravisor().ConvertFromSecure(region, page); });
   }
   const UvcResult result =
       ultravisor().ConvertToSecure(cpu.secure()->configuration(), absolute & kPageMask);

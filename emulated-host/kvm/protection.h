@@ -1,14 +1,13 @@
 #ifndef LETHE_EMULATED_HOST_KVM_PROTECTION_H_
 #define LETHE_EMULATED_HOST_KVM_PROTECTION_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "emulated-host/cpu/cpu_host.h"
+#include "emulated-host/kvm/configuration_table.h"
 #include "emulated-host/ultravisor/ultravisor.h"
 
 namespace lethe::emulated {
@@ -39,7 +38,9 @@ class Protection {
   explicit Protection(VirtualMachine& machine);
   ~Protection();
 
-  bool active() const { return active_; }  // from any thread
+  bool active() const { return table_->active() != kNoConfiguration; }  // from any thread
+  // For who comes after the threads of this process.
+  std::shared_ptr<ConfigurationTable> table() const { return table_; }
 
   // Under the machine's lock. These wait for CPUs that are in KVM_RUN.
   int Enable(Codes& codes);
@@ -67,10 +68,6 @@ class Protection {
   void DestroyEverything();
 
  private:
-  struct Remnant {
-    std::shared_ptr<SecureConfiguration> configuration;  // null: destroyed fast, pages remain
-  };
-
   Ultravisor& ultravisor();
   // 0, or `error` if the call was refused.
   static int Answer(const UvcResult& result, int error, Codes& codes);
@@ -81,18 +78,16 @@ class Protection {
   void EndProtection();
   // Destroys all configurations that nobody cleans, then all memory.
   int CleanUpAll(Codes& codes);
-  bool DestroyRemnant(const Remnant& remnant, Codes& codes);
+  // `configuration` is null if it was destroyed fast.
+  bool Destroy(SecureConfiguration* configuration, Codes& codes);
   // False: a fatal signal came.
   bool DestroyAllPages(bool interruptible);
-  void DestroyLowPages();
   int Import(VirtualCpu& cpu, HostRegion& region, std::size_t page, std::uint64_t absolute);
 
   VirtualMachine& machine_;
-  std::atomic<bool> active_{false};
-  // All guarded by the machine's lock.
-  std::shared_ptr<SecureConfiguration> configuration_;
-  std::optional<Remnant> set_aside_;
-  std::vector<Remnant> left_over_;
+  const std::shared_ptr<ConfigurationTable> table_;
+  // Guarded by the machine's lock.
+  std::shared_ptr<SecureConfiguration> configuration_;  // the active one
   // What the Ultravisor refused to let go of stays its own for ever.
   std::vector<std::unique_ptr<SecureCpu>> leaked_cpus_;
 };

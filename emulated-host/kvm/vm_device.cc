@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "emulated-host/kvm/capability_table.h"
+#include "emulated-host/kvm/emulated_survivor.h"
 #include "emulated-host/kvm/flic_device.h"
 #include "emulated-host/kvm/memory_operation.h"
+#include "emulated-host/kvm/page_walk.h"
 #include "emulated-host/kvm/pv_command.h"
 #include "emulated-host/kvm/storage_keys.h"
 #include "emulated-host/kvm/user_memory.h"
@@ -42,6 +44,20 @@ struct VmDeviceTable {
 
 int VmDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
   return DispatchIoctl(VmDeviceTable::kRows, *this, request, argument);
+}
+
+std::unique_ptr<kvm::Survivor> VmDevice::MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas) {
+  Host& host = machine_->host();
+  if (!host.offers_protection()) return nullptr;
+  const std::lock_guard lock(machine_->lock());
+  EmulatedSurvivor::Machine machine;
+  machine.table = machine_->protection().table();
+  machine.ranges = machine_->slots().Ranges();
+  machine.regions = host.memory().Share();
+  machine.may_set_aside = host.options().asynchronous_destroy;
+  machine.long_address_space = machine_->settings().memory_limit > kLowStorage;
+  return std::make_unique<EmulatedSurvivor>(host.ultravisor(), std::move(machine), fd,
+                                            std::move(run_areas));
 }
 
 int VmDevice::CheckExtension(std::uintptr_t capability) {

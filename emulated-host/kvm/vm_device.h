@@ -14,6 +14,7 @@ class VmDevice final : public KernelFile {
  public:
   explicit VmDevice(std::shared_ptr<VirtualMachine> machine) : machine_(std::move(machine)) {}
   int Ioctl(unsigned long request, std::uintptr_t argument) override;
+  std::unique_ptr<kvm::Survivor> MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas) override;
 
  private:
   friend struct VmDeviceTable;

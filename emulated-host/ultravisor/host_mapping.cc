@@ -204,6 +204,11 @@ std::vector<HostRegion*> HostMapping::regions() const {
   return result;
 }
 
+std::vector<std::shared_ptr<HostRegion>> HostMapping::Share() const {
+  const std::lock_guard lock(mutex_);
+  return regions_;
+}
+
 void HostMapping::Serve(const std::stop_token& stop) {
   std::array<pollfd, 2> watched = {{{userfault_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
   std::array<uffd_msg, 16> messages;

@@ -67,6 +67,8 @@ class HostMapping {
   HostRegion* FindByBytes(const std::uint8_t* bytes) const;
   // All regions, in the order they were added. The pointers stay valid until Remove().
   std::vector<HostRegion*> regions() const;
+  // The same for one who may need them longer.
+  std::vector<std::shared_ptr<HostRegion>> Share() const;
 
  private:
   void Start();

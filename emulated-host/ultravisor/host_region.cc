@@ -76,6 +76,10 @@ void HostRegion::Attach(std::uint64_t absolute, PagePurger* purger,
 void HostRegion::FindPresent(std::size_t first, std::size_t count, unsigned char* result) const {
   LETHE_CHECK(first + count <= pages());
   if (mincore(bytes(first), count << 12, result) != 0) std::memset(result, 1, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const PageState state(states_[first + i].load(std::memory_order_relaxed));
+    if (state.owner() != kNoConfiguration) result[i] |= 1;
+  }
 }
 
 bool HostRegion::TryLock(std::size_t page, PageState& state) const {
@@ -103,6 +107,12 @@ PageState HostRegion::Lock(std::size_t page) const {
 
 void HostRegion::Release(std::size_t page, PageState state) const {
   states_[page].store(state.word() & ~PageState::kLocked, std::memory_order_release);
+}
+
+void HostRegion::Foretell(std::size_t page, PageState state) const {
+  states_[page].store(state.word() | PageState::kLocked, std::memory_order_relaxed);
+  // What the thread does to the page comes after this, for whoever looks when it is dead.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 void HostRegion::Purge(std::size_t page) const {

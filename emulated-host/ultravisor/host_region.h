@@ -59,7 +59,8 @@ class HostRegion {
   std::uint64_t AbsoluteOf(std::size_t page) const { return absolute() + (page << 12); }
 
   // Is the page backed by memory right now (what a walk over page tables would find)?
-  // For `count` pages from `first`; the lowest bit of result[i] says yes.
+  // For `count` pages from `first`; the lowest bit of result[i] says yes. Pages that have an owner
+  // are present: those that our host swapped out are not swapped out on the machine.
   void FindPresent(std::size_t first, std::size_t count, unsigned char* result) const;
 
   // Takes the lock bit of the page's state, waiting as long as somebody else has it; the word as it
@@ -68,6 +69,9 @@ class HostRegion {
   // The same without waiting; false: somebody has it.
   bool TryLock(std::size_t page, PageState& state) const;
   void Release(std::size_t page, PageState state) const;
+  // What a locked page is about to be released with. From now on this is what the page is if the
+  // thread that has the lock gets killed (Ultravisor::BreakLocks).
+  void Foretell(std::size_t page, PageState state) const;
   // Purges the page from all CPUs, always or only if somebody decoded instructions of it.
   void Purge(std::size_t page) const;
   void PurgeCode(std::size_t page) const;

@@ -5,6 +5,7 @@
 
 #include "base/big_endian.h"
 #include "base/check.h"
+#include "emulated-host/ultravisor/cipher.h"
 
 namespace lethe::emulated {
 namespace {
@@ -19,19 +20,6 @@ GcmIv IvOf(std::uint64_t number) {
   GcmIv iv{};
   StoreBigEndian(iv.data() + iv.size() - sizeof(number), number);
   return iv;
-}
-
-std::unique_ptr<AesGcm> RandomCipher() {
-  AesKey key;
-  FillRandom(absl::MakeSpan(key));
-  auto cipher = std::make_unique<AesGcm>(key);
-  Cleanse(absl::MakeSpan(key));
-  return cipher;
-}
-
-template <typename T>
-ByteSpan AsBytes(const T& value) {
-  return {reinterpret_cast<const std::uint8_t*>(&value), sizeof(value)};
 }
 
 }  // namespace

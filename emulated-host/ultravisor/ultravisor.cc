@@ -1,5 +1,7 @@
 #include "emulated-host/ultravisor/ultravisor.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -11,6 +13,7 @@
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "emulated-host/cpu/cpu.h"
+#include "emulated-host/ultravisor/cipher.h"
 #include "emulated-host/ultravisor/secure_configuration.h"
 #include "emulated-host/ultravisor/secure_cpu.h"
 #include "emulated-host/ultravisor/secure_instructions.h"
@@ -55,24 +58,11 @@ UvcResult RefusalOf(HeaderRefusal refusal) {
   return UvcResult::Refused(UvcResult::kHeaderCorrupt);
 }
 
-std::unique_ptr<AesGcm> RandomCipher() {
-  AesKey key;
-  FillRandom(absl::MakeSpan(key));
-  auto cipher = std::make_unique<AesGcm>(key);
-  Cleanse(absl::MakeSpan(key));
-  return cipher;
-}
-
 // Busy for this long, as the machine is.
 void Spend(std::chrono::nanoseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (std::chrono::steady_clock::now() < end) {
   }
-}
-
-template <typename T>
-ByteSpan AsBytes(const T& value) {
-  return {reinterpret_cast<const std::uint8_t*>(&value), sizeof(value)};
 }
 
 // Fields of the query block.
@@ -111,10 +101,11 @@ void Ultravisor::SetCost(Uvc call, std::chrono::nanoseconds cost) {
   costs_[NumberOf(call)].store(cost.count(), std::memory_order_relaxed);
 }
 
-void Ultravisor::Enter(Uvc call) {
+UvcResult Ultravisor::Enter(Uvc call) {
   counters_.Count(call);
   const std::int64_t cost = costs_[NumberOf(call)].load(std::memory_order_relaxed);
   if (cost > 0) Spend(std::chrono::nanoseconds(cost));
+  return faults_.Take(call).value_or(UvcResult::Done());
 }
 
 // --- configurations ------------------------------------------------------------------------------
@@ -137,7 +128,8 @@ ConfigurationId Ultravisor::FindFreeNumber() const {
 
 Ultravisor::CreatedConfiguration Ultravisor::CreateConfiguration(GuestStorage& storage,
                                                                  HostMapping& mapping) {
-  Enter(Uvc::kCreateConfiguration);
+  if (const UvcResult entered = Enter(Uvc::kCreateConfiguration); !entered.ok())
+    return {entered, nullptr};
   std::vector<HostRegion*> regions;
   for (const GuestStorage::Slot& slot : storage.slots()) {
     regions.push_back(mapping.FindByBytes(slot.bytes));
@@ -165,16 +157,40 @@ UvcResult Ultravisor::End(SecureConfiguration& configuration) {
   return UvcResult::Done();
 }
 
+// The object stays: to free it is not for a process that came after its owners were killed.
+UvcResult Ultravisor::End(ConfigurationId id) {
+  if (numbers_[id].cpus != 0) return WrongState(kOwnerHasCpus);
+  SecureConfiguration* const configuration = numbers_[id].configuration.get();
+  if (configuration != nullptr) configuration->phase_ = Phase::kEnded;
+  return UvcResult::Done();
+}
+
 UvcResult Ultravisor::DestroyConfiguration(SecureConfiguration& configuration) {
-  Enter(Uvc::kDestroyConfiguration);
+  if (const UvcResult entered = Enter(Uvc::kDestroyConfiguration); !entered.ok()) return entered;
   return End(configuration);
 }
 
-UvcResult Ultravisor::DestroyConfigurationFast(SecureConfiguration& configuration) {
-  Enter(Uvc::kDestroyConfigurationFast);
+UvcResult Ultravisor::DestroyConfiguration(ConfigurationId id) {
+  if (const UvcResult entered = Enter(Uvc::kDestroyConfiguration); !entered.ok()) return entered;
+  return End(id);
+}
+
+UvcResult Ultravisor::EnterDestroyFast() {
+  const UvcResult entered = Enter(Uvc::kDestroyConfigurationFast);
+  if (!entered.ok()) return entered;
   if (!features_.destroy_fast) return UvcResult::Refused(UvcResult::kInvalidCommand);
   if (features_.devices_bound) return UvcResult::Refused(UvcResult::kDevicesBound);
-  return End(configuration);
+  return UvcResult::Done();
+}
+
+UvcResult Ultravisor::DestroyConfigurationFast(SecureConfiguration& configuration) {
+  const UvcResult entered = EnterDestroyFast();
+  return entered.ok() ? End(configuration) : entered;
+}
+
+UvcResult Ultravisor::DestroyConfigurationFast(ConfigurationId id) {
+  const UvcResult entered = EnterDestroyFast();
+  return entered.ok() ? End(id) : entered;
 }
 
 std::shared_ptr<SecureConfiguration> Ultravisor::FindOwner(ConfigurationId id) const {
@@ -183,7 +199,7 @@ std::shared_ptr<SecureConfiguration> Ultravisor::FindOwner(ConfigurationId id) c
 }
 
 UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan header) {
-  Enter(Uvc::kSetParameters);
+  if (const UvcResult entered = Enter(Uvc::kSetParameters); !entered.ok()) return entered;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kCreated) return WrongState();
   auto opened = OpenHeader(header, host_key_);
@@ -200,7 +216,7 @@ UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan
 // The page's content is hashed as the host stored it and decrypted; address and tweak are hashed.
 UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t absolute,
                              std::array<std::uint64_t, 2> raw_tweak) {
-  Enter(Uvc::kUnpack);
+  if (const UvcResult entered = Enter(Uvc::kUnpack); !entered.ok()) return entered;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -227,6 +243,7 @@ UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t a
       !configuration.header_->encrypted() ||
       configuration.component_cipher_->Decrypt(tweak, content, absl::MakeSpan(content));
   if (decrypted) {
+    region.Foretell(place.page, PageState(PageKind::kSecure, configuration.id(), state.exposed()));
     std::memcpy(region.bytes(place.page), content.data(), kPageSize);
     SetOwner(state, PageKind::kSecure, configuration.id());
   }
@@ -236,7 +253,7 @@ UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t a
 }
 
 UvcResult Ultravisor::Verify(SecureConfiguration& configuration) {
-  Enter(Uvc::kVerify);
+  if (const UvcResult entered = Enter(Uvc::kVerify); !entered.ok()) return entered;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kParametersSet) return WrongState();
   const OpenedHeader& header = *configuration.header_;
@@ -255,7 +272,7 @@ UvcResult Ultravisor::Verify(SecureConfiguration& configuration) {
 
 // All shared pages are the guest's alone again.
 UvcResult Ultravisor::UnshareAll(SecureConfiguration& configuration) {
-  Enter(Uvc::kUnshareAll);
+  if (const UvcResult entered = Enter(Uvc::kUnshareAll); !entered.ok()) return entered;
   if (configuration.phase() == Phase::kEnded) {
     return UvcResult::Refused(UvcResult::kInvalidHandle);
   }
@@ -282,7 +299,7 @@ UvcResult Ultravisor::UnshareAll(SecureConfiguration& configuration) {
 }
 
 UvcResult Ultravisor::PrepareReset(SecureConfiguration& configuration) {
-  Enter(Uvc::kPrepareReset);
+  if (const UvcResult entered = Enter(Uvc::kPrepareReset); !entered.ok()) return entered;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kVerified || configuration.shares_) return WrongState();
   for (const SecureCpu* cpu : configuration.cpus_) {
@@ -298,7 +315,7 @@ UvcResult Ultravisor::PrepareReset(SecureConfiguration& configuration) {
 
 Ultravisor::CreatedCpu Ultravisor::CreateCpu(
     const std::shared_ptr<SecureConfiguration>& configuration, Cpu& cpu) {
-  Enter(Uvc::kCreateCpu);
+  if (const UvcResult entered = Enter(Uvc::kCreateCpu); !entered.ok()) return {entered, nullptr};
   const std::lock_guard lock(configuration->lock_);
   if (configuration->phase() == Phase::kEnded) {
     return {UvcResult::Refused(UvcResult::kInvalidHandle), nullptr};
@@ -315,7 +332,7 @@ Ultravisor::CreatedCpu Ultravisor::CreateCpu(
 }
 
 UvcResult Ultravisor::DestroyCpu(std::unique_ptr<SecureCpu>& cpu) {
-  Enter(Uvc::kDestroyCpu);
+  if (const UvcResult entered = Enter(Uvc::kDestroyCpu); !entered.ok()) return entered;
   if (features_.cpus_stick) return WrongState();
   SecureConfiguration& configuration = cpu->configuration();
   {
@@ -328,8 +345,15 @@ UvcResult Ultravisor::DestroyCpu(std::unique_ptr<SecureCpu>& cpu) {
   return UvcResult::Done();
 }
 
+UvcResult Ultravisor::DestroyCpu(ConfigurationId id) {
+  if (const UvcResult entered = Enter(Uvc::kDestroyCpu); !entered.ok()) return entered;
+  if (features_.cpus_stick || numbers_[id].cpus == 0) return WrongState();
+  --numbers_[id].cpus;
+  return UvcResult::Done();
+}
+
 UvcResult Ultravisor::Reset(SecureCpu& cpu, Uvc call) {
-  Enter(call);
+  if (const UvcResult entered = Enter(call); !entered.ok()) return entered;
   cpu.Forget();
   switch (call) {
     case Uvc::kCpuReset:
@@ -375,7 +399,7 @@ UvcResult Ultravisor::LoadPsw(SecureCpu& cpu) {
 }
 
 UvcResult Ultravisor::SetCpuState(SecureCpu& cpu, std::uint8_t state) {
-  Enter(Uvc::kSetCpuState);
+  if (const UvcResult entered = Enter(Uvc::kSetCpuState); !entered.ok()) return entered;
   using RunState = SecureCpu::RunState;
   constexpr std::uint8_t kOperating = 1, kStopped = 2, kCheckStop = 3, kOperatingLoad = 5;
   if (state != kStopped && cpu.configuration().phase() != Phase::kVerified) return WrongState();
@@ -430,13 +454,14 @@ UvcResult Ultravisor::Own(SecureConfiguration& configuration, HostRegion& region
   }
   Hide(region, page, state);
   region.PurgeCode(page);
+  region.Foretell(page, PageState(PageKind::kSecure, id, state.exposed()));
   if (!configuration.Open(region, page)) return WrongState(kPageIntegrity);
   SetOwner(state, PageKind::kSecure, id);
   return UvcResult::Done();
 }
 
 UvcResult Ultravisor::ConvertToSecure(SecureConfiguration& configuration, std::uint64_t absolute) {
-  Enter(Uvc::kConvertToSecure);
+  if (const UvcResult entered = Enter(Uvc::kConvertToSecure); !entered.ok()) return entered;
   if (configuration.phase() == Phase::kEnded) {
     return UvcResult::Refused(UvcResult::kInvalidHandle);
   }
@@ -451,7 +476,7 @@ UvcResult Ultravisor::ConvertToSecure(SecureConfiguration& configuration, std::u
 }
 
 UvcResult Ultravisor::ConvertFromSecure(HostRegion& region, std::size_t page) {
-  Enter(Uvc::kConvertFromSecure);
+  if (const UvcResult entered = Enter(Uvc::kConvertFromSecure); !entered.ok()) return entered;
   PageState state = region.Lock(page);
   if (state.kind() != PageKind::kSecure) {
     region.Release(page, state);
@@ -472,7 +497,7 @@ UvcResult Ultravisor::ConvertFromSecure(HostRegion& region, std::size_t page) {
 }
 
 UvcResult Ultravisor::DestroyPage(HostRegion& region, std::size_t page) {
-  Enter(Uvc::kDestroyPage);
+  if (const UvcResult entered = Enter(Uvc::kDestroyPage); !entered.ok()) return entered;
   PageState state = region.Lock(page);
   if (state.owner() == kNoConfiguration) {
     region.Release(page, state);
@@ -493,7 +518,7 @@ UvcResult Ultravisor::DestroyPage(HostRegion& region, std::size_t page) {
 }
 
 UvcResult Ultravisor::PinShared(HostRegion& region, std::size_t page) {
-  Enter(Uvc::kPinShared);
+  if (const UvcResult entered = Enter(Uvc::kPinShared); !entered.ok()) return entered;
   PageState state = region.Lock(page);
   const bool shared = state.kind() == PageKind::kShared || state.kind() == PageKind::kPinnedShared;
   if (shared) SetOwner(state, PageKind::kPinnedShared, state.owner());
@@ -502,7 +527,7 @@ UvcResult Ultravisor::PinShared(HostRegion& region, std::size_t page) {
 }
 
 UvcResult Ultravisor::UnpinShared(SecureConfiguration& configuration, std::uint64_t absolute) {
-  Enter(Uvc::kUnpinShared);
+  if (const UvcResult entered = Enter(Uvc::kUnpinShared); !entered.ok()) return entered;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr) return UvcResult::Refused(UvcResult::kInvalidAddress);
   PageState state = place.region().Lock(place.page);
@@ -516,11 +541,17 @@ UvcResult Ultravisor::UnpinShared(SecureConfiguration& configuration, std::uint6
 bool Ultravisor::MakeAccessible(HostRegion& region, std::size_t page) {
   const PageState state(region.states()[page].load(std::memory_order_acquire));
   if (!state.locked() && state.kind() != PageKind::kSecure) return true;
-  return PinShared(region, page).ok() || ConvertFromSecure(region, page).ok();
+  const auto insist = [](auto call) {
+    UvcResult result = call();
+    for (; result.cc > 1; result = call()) sched_yield();
+    return result.ok();
+  };
+  return insist([&] { return PinShared(region, page); }) ||
+         insist([&] { return ConvertFromSecure(region, page); });
 }
 
 UvcResult Ultravisor::Share(SecureConfiguration& configuration, std::uint64_t absolute) {
-  Enter(Uvc::kShare);
+  if (const UvcResult entered = Enter(Uvc::kShare); !entered.ok()) return entered;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -542,7 +573,7 @@ UvcResult Ultravisor::Share(SecureConfiguration& configuration, std::uint64_t ab
 }
 
 UvcResult Ultravisor::Unshare(SecureConfiguration& configuration, std::uint64_t absolute) {
-  Enter(Uvc::kUnshare);
+  if (const UvcResult entered = Enter(Uvc::kUnshare); !entered.ok()) return entered;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -610,23 +641,25 @@ UvcResult Ultravisor::QueryInto(absl::Span<std::uint8_t> target, bool guest) {
 }
 
 UvcResult Ultravisor::Query(absl::Span<std::uint8_t> block) {
-  Enter(Uvc::kQuery);
+  if (const UvcResult entered = Enter(Uvc::kQuery); !entered.ok()) return entered;
   return QueryInto(block, false);
 }
 
 UvcResult Ultravisor::QueryAsGuest(absl::Span<std::uint8_t> block) {
-  Enter(Uvc::kQuery);
+  if (const UvcResult entered = Enter(Uvc::kQuery); !entered.ok()) return entered;
   return QueryInto(block, true);
 }
 
 void Ultravisor::BreakLocks(absl::Span<HostRegion* const> regions) {
   lock_.Break();
+  faults_.BreakLock();
   for (std::size_t i = 0; i < kNumbers; ++i) {
     if (numbers_[i].configuration != nullptr) numbers_[i].configuration->lock_.Break();
   }
   for (HostRegion* const region : regions) {
+    region->Attach(region->absolute(), nullptr, nullptr);
     for (std::size_t page = 0; page < region->pages(); ++page) {
-      if ((region->states()[page].load() & PageState::kLocked) != 0) {
+      if ((region->states()[page].load(std::memory_order_relaxed) & PageState::kLocked) != 0) {
         region->states()[page].fetch_and(~PageState::kLocked);
       }
     }

@@ -14,6 +14,7 @@
 #include "emulated-host/ultravisor/breakable_lock.h"
 #include "emulated-host/ultravisor/host_mapping.h"
 #include "emulated-host/ultravisor/uvc.h"
+#include "emulated-host/ultravisor/uvc_faults.h"
 #include "image/cryptography.h"
 #include "image/host_key.h"
 
@@ -121,9 +122,22 @@ class Ultravisor {
   void SetCost(std::chrono::nanoseconds cost);
   void SetCost(Uvc call, std::chrono::nanoseconds cost);
 
+  // Lets a call fail (or be busy) when its time comes; see UvcFault.
+  void Inject(const UvcFault& fault) { faults_.Add(fault); }
+  UvcFaults& faults() { return faults_; }
+
+  // --- after the end of all users --------------------------------------------------------------
   // For a process that goes on in this memory after all threads that could be inside the Ultravisor
-  // were killed: makes what they had locked usable again.
+  // or run a CPU were killed: makes what they had locked usable again (a page that one of them was
+  // making secure is secure), and nobody is asked any more to forget about pages of the regions.
   void BreakLocks(absl::Span<HostRegion* const> regions);
+  // 0x0121, 0x0101 and 0x0102 for such a process, by number: take no lock, allocate and free
+  // nothing. To destroy again what was destroyed already, by a thread that was killed before it
+  // could note it, is no error.
+  UvcResult DestroyCpu(ConfigurationId id);  // one of them
+  UvcResult DestroyConfiguration(ConfigurationId id);
+  UvcResult DestroyConfigurationFast(ConfigurationId id);
+  std::uint32_t CpusOf(ConfigurationId id) const { return numbers_[id].cpus; }
 
  private:
   friend class SecureCpu;
@@ -137,10 +151,13 @@ class Ultravisor {
   };
   static constexpr std::size_t kNumbers = 4096;
 
-  void Enter(Uvc call);  // counts, spends the cost
+  // Counts, spends the cost; not ok: what the call is to fail with.
+  [[nodiscard]] UvcResult Enter(Uvc call);
+  [[nodiscard]] UvcResult EnterDestroyFast();
   ConfigurationId FindFreeNumber() const;
   std::shared_ptr<SecureConfiguration> FindOwner(ConfigurationId id) const;
   UvcResult End(SecureConfiguration& configuration);
+  UvcResult End(ConfigurationId id);
   UvcResult Reset(SecureCpu& cpu, Uvc call);
   UvcResult LoadPsw(SecureCpu& cpu);
   UvcResult QueryInto(absl::Span<std::uint8_t> block, bool guest);
@@ -159,6 +176,7 @@ class Ultravisor {
   const HostKey& host_key_;
   UltravisorFeatures features_;
   UvcCounters counters_;
+  UvcFaults faults_;
   std::array<std::atomic<std::int64_t>, kUvcNumberLimit> costs_{};
 
   const std::unique_ptr<Number[]> numbers_;

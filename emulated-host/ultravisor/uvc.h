@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+
+#include "absl/strings/string_view.h"
 
 namespace lethe::emulated {
 
@@ -35,35 +38,37 @@ enum class Uvc : std::uint16_t {
   kUnshare = 0x1001,
 };
 
-// Number of the call in the installed-calls list of the query block (bit n, 0 leftmost).
+// Number of the call in the installed-calls list of the query block (bit n, 0 leftmost), and what
+// people call it.
 struct UvcNumber {
   Uvc call;
   std::uint8_t number;
+  absl::string_view name;
 };
 inline constexpr std::array<UvcNumber, 23> kUvcNumbers = {{
-    {Uvc::kQuery, 0},
-    {Uvc::kInitialize, 1},
-    {Uvc::kCreateConfiguration, 2},
-    {Uvc::kDestroyConfiguration, 3},
-    {Uvc::kCreateCpu, 4},
-    {Uvc::kDestroyCpu, 5},
-    {Uvc::kConvertToSecure, 6},
-    {Uvc::kConvertFromSecure, 7},
-    {Uvc::kShare, 8},
-    {Uvc::kUnshare, 9},
-    {Uvc::kSetParameters, 11},
-    {Uvc::kDestroyPage, 12},
-    {Uvc::kUnpack, 13},
-    {Uvc::kVerify, 14},
-    {Uvc::kCpuReset, 15},
-    {Uvc::kCpuInitialReset, 16},
-    {Uvc::kSetCpuState, 17},
-    {Uvc::kPrepareReset, 18},
-    {Uvc::kCpuClearReset, 19},
-    {Uvc::kUnshareAll, 20},
-    {Uvc::kPinShared, 21},
-    {Uvc::kUnpinShared, 22},
-    {Uvc::kDestroyConfigurationFast, 23},
+    {Uvc::kQuery, 0, "query"},
+    {Uvc::kInitialize, 1, "initialize"},
+    {Uvc::kCreateConfiguration, 2, "create-configuration"},
+    {Uvc::kDestroyConfiguration, 3, "destroy-configuration"},
+    {Uvc::kCreateCpu, 4, "create-cpu"},
+    {Uvc::kDestroyCpu, 5, "destroy-cpu"},
+    {Uvc::kConvertToSecure, 6, "import-page"},
+    {Uvc::kConvertFromSecure, 7, "export-page"},
+    {Uvc::kShare, 8, "share-page"},
+    {Uvc::kUnshare, 9, "unshare-page"},
+    {Uvc::kSetParameters, 11, "set-parameters"},
+    {Uvc::kDestroyPage, 12, "destroy-page"},
+    {Uvc::kUnpack, 13, "unpack-page"},
+    {Uvc::kVerify, 14, "verify"},
+    {Uvc::kCpuReset, 15, "cpu-reset"},
+    {Uvc::kCpuInitialReset, 16, "cpu-initial-reset"},
+    {Uvc::kSetCpuState, 17, "set-cpu-state"},
+    {Uvc::kPrepareReset, 18, "prepare-reset"},
+    {Uvc::kCpuClearReset, 19, "cpu-clear-reset"},
+    {Uvc::kUnshareAll, 20, "unshare-all"},
+    {Uvc::kPinShared, 21, "pin-shared-page"},
+    {Uvc::kUnpinShared, 22, "unpin-shared-page"},
+    {Uvc::kDestroyConfigurationFast, 23, "destroy-configuration-fast"},
 }};
 inline constexpr std::size_t kUvcNumberLimit = 24;
 
@@ -71,6 +76,13 @@ constexpr std::uint8_t NumberOf(Uvc call) {
   for (const UvcNumber& row : kUvcNumbers)
     if (row.call == call) return row.number;
   return kUvcNumberLimit - 1;
+}
+
+// The call that people call `name` ("destroy-page"), if there is one.
+constexpr std::optional<Uvc> UvcByName(absl::string_view name) {
+  for (const UvcNumber& row : kUvcNumbers)
+    if (row.name == name) return row.call;
+  return std::nullopt;
 }
 
 // What a call answers: condition code (0 done, 1 refused, 2 busy, 3 partial), return code, return
@@ -102,6 +114,8 @@ struct UvcResult {
   static constexpr std::uint16_t kMustDestroy = 0x8000;     // ORed in
 
   static constexpr UvcResult Done() { return {}; }
+  static constexpr UvcResult Busy() { return {2, 0, 0}; }
+  static constexpr UvcResult Partial() { return {3, 0, 0}; }
   static constexpr UvcResult Refused(std::uint16_t rc, std::uint16_t rrc = 0) {
     return {1, rc, rrc};
   }
@@ -132,6 +146,11 @@ class UvcCounters {
   void Count(Uvc call) { counts_[NumberOf(call)].fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t of(Uvc call) const {
     return counts_[NumberOf(call)].load(std::memory_order_relaxed);
+  }
+  // visit(name, count) for every kind of call.
+  template <typename Visitor>
+  void ForEach(Visitor visit) const {
+    for (const UvcNumber& row : kUvcNumbers) visit(row.name, of(row.call));
   }
 
  private:
