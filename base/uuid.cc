@@ -1,4 +1,4 @@
-#include "cli/uuid.h"
+#include "base/uuid.h"
 
 #include <random>
 

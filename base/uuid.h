@@ -1,5 +1,5 @@
-#ifndef LETHE_CLI_UUID_H_
-#define LETHE_CLI_UUID_H_
+#ifndef LETHE_BASE_UUID_H_
+#define LETHE_BASE_UUID_H_
 
 #include <array>
 #include <cstdint>
@@ -20,4 +20,4 @@ Uuid RandomUuid();
 
 }  // namespace lethe
 
-#endif  // LETHE_CLI_UUID_H_
+#endif  // LETHE_BASE_UUID_H_

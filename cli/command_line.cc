@@ -59,9 +59,17 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   RunOptions run;
   SealOptions seal;
   CheckOptions check;
+  PsOptions ps;
+  StatusOptions status;
+  WaitOptions wait;
+  MetricsOptions metrics;
   AddRun(app, run);
   AddSeal(app, seal);
   AddCheck(app, check);
+  AddPs(app, ps);
+  AddStatus(app, status);
+  AddWait(app, wait);
+  AddMetrics(app, metrics);
 
   // CLI11 takes its arguments in reverse order.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -73,7 +81,7 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
     return result;
   } catch (const CLI::CallForHelp&) {
     const auto commands = app.get_subcommands();
-    result.output = commands.empty() ? app.help() : commands.front()->help();
+    result.output = commands.empty() ? app.help() : commands.front()->help("lethe");
     return result;
   } catch (const CLI::Error& error) {
     return UsageError(app, error.what());
@@ -85,8 +93,17 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
     result.command = seal;
   } else if (app.got_subcommand("check")) {
     result.command = check;
+  } else if (app.got_subcommand("ps")) {
+    result.command = ps;
+  } else if (app.got_subcommand("status")) {
+    result.command = status;
+  } else if (app.got_subcommand("wait")) {
+    if (auto wrong = WhatIsWrong(wait)) return UsageError(app, *wrong);
+    result.command = wait;
+  } else if (app.got_subcommand("metrics")) {
+    result.command = metrics;
   } else {
-    return UsageError(app, "a command is needed: run, seal or check");
+    return UsageError(app, "a command is needed: run, seal, check, ps, status, wait or metrics");
   }
   return result;
 }

@@ -17,7 +17,7 @@ TEST(CommandLineTest, ReadsAWholeRun) {
   EXPECT_EQ(run.image, "guest.pv");
   EXPECT_EQ(run.memory, std::uint64_t{4} << 30);
   EXPECT_EQ(run.cpus, 2);
-  EXPECT_EQ(run.destroy, DestroyMode::kSync);
+  EXPECT_EQ(run.teardown.policy, DestroyPolicy(DestroyMode::kSync));
   EXPECT_EQ(run.host.accelerator, Accelerator::kEmulated);
   EXPECT_EQ(run.host.uvc_cost.count(), 1000);
   EXPECT_EQ(run.events, "e.json");
@@ -29,7 +29,7 @@ TEST(CommandLineTest, EveryWrongLineIsOneErrorLineThatNamesTheValue) {
     std::string expected;
   };
   const Case cases[] = {
-      {{}, "run, seal or check"},
+      {{}, "run, seal, check, ps"},
       {{"fly"}, "fly"},
       {{"run"}, "--kernel or --image"},
       {{"run", "--kernel", "k", "--image", "i"}, "exclude"},
@@ -37,7 +37,7 @@ TEST(CommandLineTest, EveryWrongLineIsOneErrorLineThatNamesTheValue) {
       {{"run", "--kernel", "k", "--memory", "lots"}, "'lots'"},
       {{"run", "--kernel", "k", "--cpus", "0"}, "1 to 248"},
       {{"run", "--kernel", "k", "--cpus", "many"}, "many"},
-      {{"run", "--kernel", "k", "--destroy", "later"}, "auto|lazy|sync"},
+      {{"run", "--kernel", "k", "--destroy", "later"}, "later"},
       {{"run", "--kernel", "k", "--accel", "tcg"}, "auto|emulated|kvm"},
       {{"run", "--kernel", "k", "--uvc-cost", "1"}, "1us"},
       {{"run", "--kernel", "k", "--console", "vnc"}, "file:PATH"},

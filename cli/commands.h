@@ -3,7 +3,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/exit_status.h"
 
@@ -11,7 +10,7 @@ namespace lethe {
 
 // Each carries out one command of the program and returns what the process ends with; an error
 // status is printed by main as one line and ends the process with ExitStatus::kFailure.
-absl::StatusOr<ExitStatus> Run(const RunOptions& options, const Log& log);
+absl::StatusOr<ExitStatus> Run(const RunOptions& options);
 absl::StatusOr<ExitStatus> SealImage(const SealOptions& options);
 absl::StatusOr<ExitStatus> Check(const CheckOptions& options);
 

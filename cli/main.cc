@@ -5,21 +5,33 @@
 #include <variant>
 #include <vector>
 
+#include "base/log.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/ledger_commands.h"
 
 namespace lethe {
 namespace {
 
 struct Dispatch {
-  absl::StatusOr<ExitStatus> operator()(const RunOptions& options) const {
-    return Run(options, Log::ToStandardError(options.log_level));
-  }
+  absl::StatusOr<ExitStatus> operator()(const RunOptions& options) const { return Run(options); }
   absl::StatusOr<ExitStatus> operator()(const SealOptions& options) const {
     return SealImage(options);
   }
   absl::StatusOr<ExitStatus> operator()(const CheckOptions& options) const {
     return Check(options);
+  }
+  absl::StatusOr<ExitStatus> operator()(const PsOptions& options) const {
+    return ListGuests(options);
+  }
+  absl::StatusOr<ExitStatus> operator()(const StatusOptions& options) const {
+    return ShowStatus(options);
+  }
+  absl::StatusOr<ExitStatus> operator()(const WaitOptions& options) const {
+    return WaitForGuest(options);
+  }
+  absl::StatusOr<ExitStatus> operator()(const MetricsOptions& options) const {
+    return WriteMetrics(options);
   }
 };
 

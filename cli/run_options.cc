@@ -1,21 +1,47 @@
 #include "cli/run_options.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
+#include "base/uuid.h"
 #include "cli/option_values.h"
 #include "cli/quantity.h"
-#include "cli/uuid.h"
+#include "pv/ledger/ledger_names.h"
 
 namespace lethe {
 namespace {
 
-constexpr std::size_t kLongestName = 63;
+void AddTeardownOptions(CLI::App& command, TeardownOptions& teardown) {
+  AddParsed(command, "--destroy", teardown.policy, ParseDestroyPolicy,
+            "When a protected guest's memory is destroyed: auto, lazy (in the background) or sync, "
+            "or separately as reboot=MODE,shutdown=MODE (auto)")
+      ->type_name("MODE");
+  AddChoice<bool>(command, "--reaper", teardown.reaper, {{"on", true}, {"off", false}},
+                  "Helper process that cleans up after this one has ended (on)");
+  command
+      .add_option("--reaper-cgroup", teardown.reaper_cgroup,
+                  "Control group that the helper process moves to")
+      ->type_name("DIRECTORY");
+  command
+      .add_option("--ledger", teardown.ledger,
+                  "Where running and dying guests are entered; none: nowhere (the directory that "
+                  "lethe ps reads)")
+      ->type_name("DIRECTORY");
+}
 
-bool IsName(const std::string& name) {
-  const auto is_graphic = [](char c) { return c > ' ' && c < 0x7f && c != '/'; };
-  return !name.empty() && name.size() <= kLongestName &&
-         std::all_of(name.begin(), name.end(), is_graphic);
+void AddAdmissionOptions(CLI::App& command, AdmissionOptions& admission) {
+  AddChoice<AdmissionMode>(command, "--admission", admission.mode,
+                           {{"off", AdmissionMode::kOff},
+                            {"start", AdmissionMode::kStart},
+                            {"wait", AdmissionMode::kWait},
+                            {"strict", AdmissionMode::kStrict}},
+                           "When memory is short and dying guests owe some: wait for it, and past "
+                           "the deadline fail (wait) or start all the same (start); strict: fail "
+                           "also if nothing is owed; off: do not look (wait)");
+  AddParsed(command, "--admission-deadline", admission.patience, ParseDuration,
+            "How long to wait for memory (120s)")
+      ->type_name("TIME");
+  AddParsed(command, "--admission-need", admission.need, ParseMemorySize,
+            "How much memory must be available (that of the guest)")
+      ->type_name("SIZE");
 }
 
 }  // namespace
@@ -33,10 +59,8 @@ void AddRunOptions(CLI::App& command, RunOptions& run) {
   AddParsed(command, "-m,--memory", run.memory, ParseMemorySize, "Guest memory (1G)")
       ->type_name("SIZE");
   command.add_option("-c,--cpus", run.cpus, "Guest CPUs (1)")->type_name("COUNT");
-  AddChoice<DestroyMode>(
-      command, "--destroy", run.destroy,
-      {{"auto", DestroyMode::kAuto}, {"lazy", DestroyMode::kLazy}, {"sync", DestroyMode::kSync}},
-      "How a protected guest's memory is destroyed when it reboots (auto)");
+  AddTeardownOptions(command, run.teardown);
+  AddAdmissionOptions(command, run.admission);
   command
       .add_option("--console", run.console,
                   "Where the guest's console is: stdio (Ctrl-A x ends the guest), none, "
@@ -62,9 +86,9 @@ void AddRunOptions(CLI::App& command, RunOptions& run) {
 
 std::optional<std::string> WhatIsWrong(const RunOptions& run) {
   if (run.kernel.empty() && run.image.empty()) return "nothing to run; give --kernel or --image";
-  if (!IsName(run.name))
-    return absl::StrCat("--name: '", run.name, "' is no name; write 1 to ", kLongestName,
-                        " printable characters without blanks and '/'");
+  if (!IsGuestName(run.name))
+    return absl::StrCat("--name: '", run.name,
+                        "' is no name; write 1 to 63 letters, digits and . _ - + @ :");
   if (!run.kernel.empty() && !run.image.empty()) return "--kernel and --image exclude each other";
   if (!run.image.empty() && (!run.initrd.empty() || !run.append.empty()))
     return "--initrd and --append are part of a protected image; give them to lethe seal";

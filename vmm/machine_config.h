@@ -35,7 +35,7 @@ struct MachineConfig {
   unsigned cpus = 1;
   BootConfig boot;
   ConsoleConfig console;
-  DestroyMode destroy = DestroyMode::kAuto;  // of protected guests
+  DestroyPolicy destroy;  // of protected guests
 };
 
 inline constexpr unsigned kMaximumCpus = 248;  // the slots of an extended system control area
