@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
+#include "base/uuid.h"
 #include "pv/ledger/ledger_record.h"
 #include "pv/ledger/ledger_snapshot.h"
 #include "pv/ledger/ledger_totals.h"
@@ -21,7 +22,7 @@ namespace lethe {
 
 struct LedgerGuest {
   std::string name;  // IsGuestName (pv/ledger/ledger_names.h)
-  GuestUuid uuid = {};
+  Uuid uuid = {};
   std::uint64_t memory_bytes = 0;
 };
 

@@ -3,8 +3,6 @@
 #include <array>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 
 namespace lethe {
 namespace {
@@ -55,13 +53,6 @@ bool IsGuestName(absl::string_view name) {
       return false;
   }
   return true;
-}
-
-std::string FormatUuid(const GuestUuid& uuid) {
-  const std::string hex = absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(uuid.data()), uuid.size()));
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-",
-                      hex.substr(16, 4), "-", hex.substr(20));
 }
 
 }  // namespace lethe

@@ -1,11 +1,8 @@
 #ifndef LETHE_PV_LEDGER_LEDGER_NAMES_H_
 #define LETHE_PV_LEDGER_LEDGER_NAMES_H_
 
-#include <string>
-
 #include "absl/strings/string_view.h"
 #include "pv/ledger/ledger_record.h"
-#include "pv/ledger/ledger_snapshot.h"
 #include "pv/ledger/ledger_totals.h"
 
 namespace lethe {
@@ -19,8 +16,6 @@ absl::string_view AdmissionName(AdmissionCounter counter);        // "at-once", 
 
 // 1 to 63 letters, digits and . _ - + @ : (what a terminal, a file and a shell take as it is).
 bool IsGuestName(absl::string_view name);
-
-std::string FormatUuid(const GuestUuid& uuid);  // "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 }  // namespace lethe
 

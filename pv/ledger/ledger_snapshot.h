@@ -1,7 +1,6 @@
 #ifndef LETHE_PV_LEDGER_LEDGER_SNAPSHOT_H_
 #define LETHE_PV_LEDGER_LEDGER_SNAPSHOT_H_
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -9,18 +8,17 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/uuid.h"
 #include "pv/ledger/ledger_record.h"
 
 namespace lethe {
-
-using GuestUuid = std::array<std::uint8_t, 16>;
 
 // One entry as a reader found it: checked, copied, and completed with what follows from it. Values
 // of different members may be from slightly different moments.
 struct LedgerSnapshot {
   std::string id;  // the entry's file name: unique in its directory
   std::string name;
-  GuestUuid uuid = {};
+  Uuid uuid = {};
   std::uint32_t pid = 0;
   std::uint32_t reaper_pid = 0;  // 0: none
   LedgerState state = LedgerState::kStarting;
