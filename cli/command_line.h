@@ -8,6 +8,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/host_options.h"
+#include "cli/ledger_options.h"
 #include "cli/run_options.h"
 
 namespace lethe {
@@ -24,7 +25,8 @@ struct CheckOptions {
   HostOptions host;
 };
 
-using Command = std::variant<RunOptions, SealOptions, CheckOptions>;
+using Command = std::variant<RunOptions, SealOptions, CheckOptions, PsOptions, StatusOptions,
+                             WaitOptions, MetricsOptions>;
 
 // The command to carry out, or none when the text to print (help, version, one error line) is all
 // there is; then `status` is what the process ends with.

@@ -58,11 +58,14 @@ AdmissionVerdict DecideAdmission(const AdmissionRequest& request,
                                  const std::optional<AvailableMemory>& available,
                                  const AdmissionView& view, std::chrono::nanoseconds waited);
 
+// What is told at each look of one who waits.
 struct AdmissionProgress {
   std::uint64_t need_bytes = 0;
-  std::uint64_t available_bytes = 0;  // without what is promised to others
-  std::uint64_t owed_at_first_pages = 0;
-  LedgerDebt debt;
+  std::uint64_t available_bytes = 0;       // without what is promised to others
+  std::uint64_t short_bytes = 0;           // what is missing
+  std::uint64_t short_at_first_bytes = 0;  // the most that was missing so far
+  LedgerDebt debt;                         // of all stopped guests
+  std::optional<std::chrono::nanoseconds> ready_in = std::nullopt;  // an estimate
   std::chrono::nanoseconds waited{0};
   std::chrono::nanoseconds patience{0};
 };
@@ -95,6 +98,20 @@ class Admission {
   absl::StatusOr<AdmissionOutcome> Admit(const AdmissionRequest& request, LedgerEntry& entry);
 
  private:
+  struct Look {
+    AdmissionVerdict verdict = AdmissionVerdict::kAdmit;
+    AdmissionView view;
+    std::optional<AvailableMemory> available;
+  };
+
+  UniqueFd TakeTurn() const;
+  absl::StatusOr<AdmissionView> View(const LedgerEntry& entry) const;
+  absl::StatusOr<Look> LookOnce(const AdmissionRequest& request, const LedgerEntry& entry,
+                                std::chrono::nanoseconds waited, bool settling) const;
+  void Count(AdmissionVerdict verdict, std::chrono::nanoseconds waited) const;
+  absl::StatusOr<AdmissionOutcome> Conclude(const AdmissionRequest& request, const Look& look,
+                                            std::chrono::nanoseconds waited) const;
+
   Ledger* const ledger_;
   const AdmissionWorld world_;
 };
