@@ -1,17 +1,15 @@
 #include "vmm/machine.h"
 
-#include <array>
-#include <cstddef>
 #include <utility>
 #include <variant>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "base/uuid.h"
 #include "vmm/exit_handler.h"
 #include "vmm/ipl.h"
 #include "vmm/resets.h"
@@ -187,15 +185,7 @@ void Machine::Enter(RunState state) {
   run_state_ = state;
 }
 
-std::string Machine::uuid() const {
-  const std::array<std::uint8_t, 16>& u = config_.uuid;
-  const auto digits = [&](std::size_t from, std::size_t to) {
-    return absl::BytesToHexString(
-        absl::string_view(reinterpret_cast<const char*>(u.data()) + from, to - from));
-  };
-  return absl::StrCat(digits(0, 4), "-", digits(4, 6), "-", digits(6, 8), "-", digits(8, 10), "-",
-                      digits(10, 16));
-}
+std::string Machine::uuid() const { return FormatUuid(config_.uuid); }
 
 absl::Status Machine::Pause() {
   const auto served = std::make_shared<absl::Notification>();
