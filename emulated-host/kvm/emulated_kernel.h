@@ -37,6 +37,8 @@ class EmulatedKernel final : public kvm::Kernel {
 
   // Secure configurations that exist on account of this process.
   int configurations() const { return host_->configurations(); }
+  // The memory that machines were given.
+  HostMapping& memory() { return host_->memory(); }
 
  private:
   std::unique_ptr<Host> host_;

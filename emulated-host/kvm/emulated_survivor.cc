@@ -33,6 +33,12 @@ EmulatedSurvivor::EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int 
   for (const auto& region : machine_.regions) regions_.push_back(region.get());
 }
 
+// FindPresent and Drop ask the host; who waits for a page or spends time does so, too.
+kvm::Survivor::Needs EmulatedSurvivor::needs() const {
+  return {.descriptors = {vm_fd_},
+          .system_calls = {SYS_mincore, SYS_madvise, SYS_sched_yield, SYS_clock_gettime}};
+}
+
 void EmulatedSurvivor::BreakLocks() {
   if (!std::exchange(locks_broken_, true)) ultravisor_.BreakLocks(regions_);
 }

@@ -34,6 +34,7 @@ class EmulatedSurvivor final : public kvm::Survivor {
   EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int vm_fd,
                    std::vector<kvm::RunArea> run_areas);
 
+  Needs needs() const override;
   int Command(abi::kvm_pv_cmd& command) override;
   void Close() override;
 

@@ -1,8 +1,6 @@
 #ifndef LETHE_EMULATED_HOST_KVM_PAGE_WALK_H_
 #define LETHE_EMULATED_HOST_KVM_PAGE_WALK_H_
 
-#include <sched.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -18,11 +16,12 @@ namespace lethe::emulated {
 
 inline constexpr std::uint64_t kLowStorage = std::uint64_t{2} << 30;
 
-// Calls until the Ultravisor is neither busy nor done in part only.
+// Calls until the Ultravisor is neither busy nor done in part only. Does not give way in between:
+// not every process that calls may make that system call.
 template <typename Call>
 UvcResult CallPatiently(Call call) {
   UvcResult result = call();
-  for (; result.cc > 1; result = call()) sched_yield();
+  while (result.cc > 1) result = call();
   return result;
 }
 

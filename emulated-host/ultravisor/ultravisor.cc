@@ -1,7 +1,5 @@
 #include "emulated-host/ultravisor/ultravisor.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -543,7 +541,7 @@ bool Ultravisor::MakeAccessible(HostRegion& region, std::size_t page) {
   if (!state.locked() && state.kind() != PageKind::kSecure) return true;
   const auto insist = [](auto call) {
     UvcResult result = call();
-    for (; result.cc > 1; result = call()) sched_yield();
+    while (result.cc > 1) result = call();
     return result.ok();
   };
   return insist([&] { return PinShared(region, page); }) ||
