@@ -1,10 +1,13 @@
 #include "vmm/guest_memory.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -88,6 +91,19 @@ bool GuestMemory::CopyIn(GuestAddress to, absl::Span<const std::uint8_t> from) {
   if (!Contains(to, from.size())) return false;
   std::memcpy(base_ + to.value(), from.data(), from.size());
   return true;
+}
+
+std::optional<std::uint64_t> GuestMemory::touched() const {
+  if (!file_) {
+    // Documentation/filesystems/proc.rst, statm: size and resident, in pages.
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    if (!(std::ifstream("/proc/self/statm") >> size >> resident)) return std::nullopt;
+    return std::min(size_, resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
+  }
+  struct stat status;
+  if (fstat(file_.get(), &status) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 absl::Status GuestMemory::LoadFromFile(const UniqueFd& file, std::uint64_t offset,

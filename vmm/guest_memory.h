@@ -76,6 +76,14 @@ class GuestMemory {
   absl::Status LoadFromFile(const UniqueFd& file, std::uint64_t offset, std::uint64_t length,
                             GuestAddress to);
 
+  // How much of it exists on the host, in bytes. Private memory: at most as much as the process
+  // has in use, which is all that can be told quickly. No value: it cannot be told.
+  std::optional<std::uint64_t> touched() const;
+  // For who gives the memory back after this process has ended: all of it, and the memory file
+  // behind it from offset 0 on (-1: private memory).
+  absl::Span<std::uint8_t> bytes() { return absl::MakeSpan(base_, size_); }
+  int file() const { return file_ ? file_.get() : -1; }
+
   // Host virtual address of guest absolute 0, aligned to 1 MiB: for the KVM memory slot only.
   std::uint64_t slot_address() const { return reinterpret_cast<std::uint64_t>(base_); }
 

@@ -1,8 +1,10 @@
 #include "vmm/guest_memory.h"
 
 #include <gtest/gtest.h>
+
 #include <sys/mman.h>
 #include <unistd.h>
+#include <vector>
 
 #include <cstdio>
 #include <fstream>
@@ -74,6 +76,21 @@ TEST_P(GuestMemoryTest, SaysThatAFileEndsEarly) {
 
 INSTANTIATE_TEST_SUITE_P(Backings, GuestMemoryTest,
                          ::testing::Values(MemoryBacking::kPrivate, MemoryBacking::kShared));
+
+TEST(GuestMemory, TellsHowMuchOfItExists) {
+  for (const MemoryBacking backing : {MemoryBacking::kShared, MemoryBacking::kPrivate}) {
+    auto memory = GuestMemory::Create(64 * kMemoryIncrement, backing);
+    ASSERT_TRUE(memory.ok()) << memory.status();
+    EXPECT_EQ(memory->bytes().size(), memory->size());
+    EXPECT_EQ(memory->file() >= 0, backing == MemoryBacking::kShared);
+    const std::vector<std::uint8_t> content(48 * kMemoryIncrement, 1);
+    ASSERT_TRUE(memory->CopyIn(GuestAddress(0), content));
+    ASSERT_TRUE(memory->touched().has_value());
+    EXPECT_GE(*memory->touched(), content.size());
+    if (backing == MemoryBacking::kPrivate) continue;
+    EXPECT_EQ(*memory->touched(), content.size());
+  }
+}
 
 }  // namespace
 }  // namespace lethe::vmm

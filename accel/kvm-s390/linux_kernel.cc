@@ -24,6 +24,8 @@ class LinuxSurvivor final : public Survivor {
   LinuxSurvivor(int vm_fd, std::vector<RunArea> run_areas)
       : vm_fd_(vm_fd), run_areas_(std::move(run_areas)) {}
 
+  Needs needs() const override { return {.descriptors = {vm_fd_}}; }
+
   int Command(abi::kvm_pv_cmd& command) override {
     return static_cast<int>(
         SystemCall(SYS_ioctl, vm_fd_, abi::KVM_S390_PV_COMMAND, Argument(&command)));

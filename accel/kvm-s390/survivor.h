@@ -1,6 +1,9 @@
 #ifndef LETHE_ACCEL_KVM_S390_SURVIVOR_H_
 #define LETHE_ACCEL_KVM_S390_SURVIVOR_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "accel/kvm-s390/abi.h"
 
 namespace lethe::kvm {
@@ -16,6 +19,14 @@ namespace lethe::kvm {
 class Survivor {
  public:
   virtual ~Survivor() = default;
+
+  // What the process must still have for the calls below: descriptors, which it closes last, and
+  // system calls besides ioctl(2) for PV commands, munmap(2) and close(2).
+  struct Needs {
+    std::vector<int> descriptors = {};
+    std::vector<std::uint32_t> system_calls = {};
+  };
+  virtual Needs needs() const { return {}; }
 
   // ioctl(KVM_S390_PV_COMMAND) on the VM: 0 or a negated errno value, `rc` and `rrc` in `command`.
   virtual int Command(abi::kvm_pv_cmd& command) = 0;

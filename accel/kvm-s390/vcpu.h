@@ -98,6 +98,7 @@ class Vcpu {
 
   unsigned cpu_address() const { return cpu_address_; }
   const Descriptor& descriptor() const { return descriptor_; }
+  RunArea run_area() const { return {run_, run_area_bytes_}; }
 
   // Runs the guest until it needs us (KVM_RUN). An error means that this vCPU cannot go on: a
   // validity intercept or running while stopped (EINVAL), storage that cannot be had (EFAULT,

@@ -1,6 +1,7 @@
 #include "accel/kvm-s390/vm.h"
 
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -44,6 +45,12 @@ absl::Status CheckSlot(const MemorySlot& slot, std::optional<std::uint64_t> limi
 }
 
 }  // namespace
+
+std::unique_ptr<Survivor> Vm::MakeSurvivor(absl::Span<Vcpu* const> vcpus) const {
+  std::vector<RunArea> run_areas;
+  for (const Vcpu* vcpu : vcpus) run_areas.push_back(vcpu->run_area());
+  return descriptor_.kernel().MakeSurvivor(descriptor_.get(), std::move(run_areas));
+}
 
 absl::StatusOr<int> Vm::CheckExtension(unsigned capability) const {
   return Issue(descriptor_, kCheckExtension, capability);

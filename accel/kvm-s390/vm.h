@@ -38,6 +38,10 @@ class Vm {
 
   const Descriptor& descriptor() const { return descriptor_; }
 
+  // This VM for a process that outlives this one (Kernel::MakeSurvivor). All slots are set, and
+  // `vcpus` are all there will be. Null: the kernel has nothing of the kind.
+  std::unique_ptr<Survivor> MakeSurvivor(absl::Span<Vcpu* const> vcpus) const;
+
   // KVM_CHECK_EXTENSION for this VM; 0: absent.
   absl::StatusOr<int> CheckExtension(unsigned capability) const;
   absl::Status EnableCapability(unsigned capability, std::uint64_t argument = 0) const;
