@@ -316,6 +316,8 @@ absl::string_view FallbackName(Fallback fallback) {
       return "slot-taken";
     case Fallback::kPrepareFailed:
       return "prepare-failed";
+    case Fallback::kPerformFailed:
+      return "perform-failed";
   }
   return "unknown";
 }

@@ -79,6 +79,7 @@ enum class Fallback {
   kNoReaper,       // none was started, or it is gone
   kSlotTaken,      // the guest before it was not taken up by the cleaner in time
   kPrepareFailed,  // the kernel refused to set the guest aside
+  kPerformFailed,  // ... or to clean it afterwards
 };
 absl::string_view FallbackName(Fallback fallback);  // "none", "no-capability", ...
 

@@ -1,6 +1,7 @@
 #ifndef LETHE_PV_LIFE_CYCLE_H_
 #define LETHE_PV_LIFE_CYCLE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -95,7 +96,7 @@ absl::string_view PvStateName(PvState state);
 
 // Issues the PV commands in the order of the table and reports each as an event. Calling a step
 // that the table does not have is a bug of the caller (LETHE_CHECK). All vCPUs are out of
-// Vcpu::Enter(). Not safe for concurrent use.
+// Vcpu::Enter(). One thread at a time; any may ask for the state.
 class PvLifeCycle {
  public:
   // `events` must outlive this.
@@ -122,7 +123,7 @@ class PvLifeCycle {
 
   kvm::PvCommand command_;
   EventSink& events_;
-  PvState state_ = PvState::kNormal;
+  std::atomic<PvState> state_ = PvState::kNormal;
 };
 
 }  // namespace lethe

@@ -1,5 +1,6 @@
 #include "pv/protection.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -8,10 +9,13 @@
 #include "accel/kvm-s390/abi.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "pv/command_event.h"
 #include "pv/refusal.h"
 
 namespace lethe {
 namespace {
+
+constexpr std::uint64_t kPageSize = 4096;
 
 constexpr auto kInvalid = static_cast<std::uint64_t>(IplCode::kInvalidForProtection);
 
@@ -19,6 +23,15 @@ absl::Status SetGoing(const kvm::Vcpu& caller) {
   // Load is what makes the Ultravisor take the PSW of the image (or of absolute 0).
   LETHE_RETURN_IF_ERROR(caller.SetState(kvm::VcpuState::kLoad));
   return caller.SetState(kvm::VcpuState::kOperating);
+}
+
+// There is something that DISABLE can destroy.
+bool HasConfiguration(PvState state) {
+  return state != PvState::kNormal && state != PvState::kLost;
+}
+
+std::string Because(absl::string_view reason, const DestroyDecision& decision) {
+  return absl::StrCat(reason, ": ", absl::StrJoin(decision.reasons, "; "));
 }
 
 }  // namespace
@@ -36,8 +49,34 @@ Protection::Protection(const kvm::Vm& vm, std::vector<kvm::Vcpu*> vcpus, Protect
       vcpus_(std::move(vcpus)),
       options_(std::move(options)),
       events_(events),
+      policy_(options_.destroy),
       life_cycle_(kvm::PvCommand(vm), events),
-      cleaner_(kvm::PvCommand(vm), events) {}
+      cleaner_(kvm::PvCommand(vm), CountingCleaner(), events) {}
+
+CleanerOptions Protection::CountingCleaner() {
+  CleanerOptions counting = options_.cleaner;
+  counting.on_end = [this](const Cleaning& cleaning) {
+    options_.cleaner.on_end(cleaning);
+    const bool failed = cleaning.end == CleaningEnd::kFailed;
+    options_.on_teardown({.part = TeardownOutcome::Part::kBackground,
+                          .strategy = RebootStrategy::kSetAside,
+                          .duration = cleaning.duration,
+                          .pages = cleaning.pages,
+                          .fallback = failed ? Fallback::kPerformFailed : Fallback::kNone,
+                          .ok = !failed});
+  };
+  return counting;
+}
+
+void Protection::SetPressure(PressureLevel level) {
+  pressure_ = level;
+  cleaner_.SetUrgent(level != PressureLevel::kNone);
+}
+
+std::optional<DestroyDecision> Protection::last_decision(TeardownKind kind) const {
+  std::lock_guard lock(decisions_mutex_);
+  return kind == TeardownKind::kReboot ? last_reboot_ : last_shutdown_;
+}
 
 absl::Status Protection::StopAll() {
   for (kvm::Vcpu* vcpu : vcpus_) LETHE_RETURN_IF_ERROR(vcpu->SetState(kvm::VcpuState::kStopped));
@@ -98,29 +137,87 @@ absl::Status Protection::Destroy(absl::string_view reason) {
   return absl::OkStatus();
 }
 
-absl::Status Protection::Unprotect(absl::string_view reason) {
-  LETHE_CHECK(is_protected());
-  const DestroyDecision decision = DecideDestroy({.policy = options_.destroy,
-                                                  .kernel_can = options_.kernel_can_set_aside,
-                                                  .memory_limit = vm_.memory_limit(),
-                                                  .guest_memory = options_.guest_memory,
-                                                  .host = options_.host_memory()});
-  const std::string why = absl::StrCat(reason, ": ", absl::StrJoin(decision.reasons, "; "));
-  if (decision.reboot() == RebootStrategy::kDisable) return Destroy(why);
-  if (!cleaner_.WaitForRoom(options_.patience))
+DestroyDecision Protection::Decide(TeardownKind kind) {
+  const HostDebt debt = options_.debt();
+  DestroyDecision decision = DecideDestroy({.kind = kind,
+                                            .policy = policy_,
+                                            .kernel_can = options_.kernel_can_set_aside,
+                                            .has_reaper = options_.reaper_alive(),
+                                            .is_protected = HasConfiguration(state()),
+                                            .cannot_destroy = state() == PvState::kLost,
+                                            .memory_limit = vm_.memory_limit(),
+                                            .guest_memory = options_.guest_memory,
+                                            .touched = options_.touched(),
+                                            .zombies = cleaner_.zombies().total(),
+                                            .host = options_.host_memory(),
+                                            .cgroup = options_.cgroup_memory(),
+                                            .pressure = pressure_,
+                                            .dying_guests = debt.dying_guests,
+                                            .owed = debt.bytes});
+  {
+    std::lock_guard lock(decisions_mutex_);
+    (kind == TeardownKind::kReboot ? last_reboot_ : last_shutdown_) = decision;
+  }
+  Event event;
+  event.name = "decision";
+  event.kind = std::string(TeardownKindName(kind));
+  event.strategy = std::string(decision.strategy_name());
+  event.reason = decision.ToString();
+  events_.Report(event);
+  return decision;
+}
+
+std::optional<std::uint64_t> Protection::TouchedPages() const {
+  const std::optional<std::uint64_t> touched = options_.touched();
+  if (!touched) return std::nullopt;
+  return std::min(*touched, options_.guest_memory) / kPageSize;
+}
+
+absl::Status Protection::CarryOut(const DestroyDecision& decision, absl::string_view reason,
+                                  TeardownOutcome& outcome) {
+  outcome.strategy = RebootStrategy::kDisable;
+  if (decision.reboot() == RebootStrategy::kDisable) return Destroy(Because(reason, decision));
+  if (!cleaner_.WaitForRoom(options_.patience)) {
+    outcome.fallback = Fallback::kSlotTaken;
     return Destroy(absl::StrCat(reason, ": the guest before it still waits to be cleaned"));
-  const kvm::PvResult result = life_cycle_.SetAside(why);
-  // The secure CPUs are gone, whatever the failure was: only DISABLE leads on.
-  if (!result.ok()) return Destroy(absl::StrCat(reason, ": could not be set aside"));
-  cleaner_.HandOver();
+  }
+  if (!life_cycle_.SetAside(Because(reason, decision)).ok()) {
+    // The secure CPUs are gone, whatever the failure was: only DISABLE leads on.
+    outcome.fallback = Fallback::kPrepareFailed;
+    return Destroy(absl::StrCat(reason, ": could not be set aside"));
+  }
+  outcome.strategy = RebootStrategy::kSetAside;
+  cleaner_.HandOver(outcome.pages);
   return absl::OkStatus();
 }
 
-absl::Status Protection::End(absl::string_view reason) {
-  const bool exists =
-      life_cycle_.state() != PvState::kNormal && life_cycle_.state() != PvState::kLost;
-  if (!exists || options_.destroy.shutdown != DestroyMode::kSync) return absl::OkStatus();
-  return Destroy(reason);
+absl::Status Protection::Unprotect(absl::string_view reason) {
+  LETHE_CHECK(is_protected());
+  const Stopwatch stopwatch;
+  const DestroyDecision decision = Decide(TeardownKind::kReboot);
+  TeardownOutcome outcome{.strategy = decision.strategy, .fallback = decision.fallback};
+  outcome.pages = TouchedPages();
+  const absl::Status status = CarryOut(decision, reason, outcome);
+  outcome.duration = stopwatch.Elapsed();
+  outcome.ok = status.ok();
+  options_.on_teardown(outcome);
+  return status;
+}
+
+DestroyDecision Protection::DecideShutdown() { return Decide(TeardownKind::kShutdown); }
+
+absl::Status Protection::End(absl::string_view reason, const DestroyDecision& decision) {
+  if (decision.shutdown() != ShutdownStrategy::kSync) return absl::OkStatus();
+  const Stopwatch stopwatch;
+  absl::Status status;
+  if (HasConfiguration(state())) status = Destroy(Because(reason, decision));
+  cleaner_.WaitUntilIdle();
+  options_.on_teardown({.strategy = decision.strategy,
+                        .duration = stopwatch.Elapsed(),
+                        .pages = TouchedPages(),
+                        .fallback = decision.fallback,
+                        .ok = status.ok()});
+  return status;
 }
 
 absl::Status Protection::SecureReset(SecureResetKind kind, kvm::Vcpu& caller) {

@@ -1,9 +1,12 @@
 #ifndef LETHE_PV_PROTECTION_H_
 #define LETHE_PV_PROTECTION_H_
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,8 +22,16 @@
 #include "pv/event_sink.h"
 #include "pv/ipl_parameter_block.h"
 #include "pv/life_cycle.h"
+#include "pv/pressure_level.h"
+#include "pv/teardown_outcome.h"
 
 namespace lethe {
+
+// Memory that dying guests of this host have not given back yet.
+struct HostDebt {
+  unsigned dying_guests = 0;
+  std::uint64_t bytes = 0;
+};
 
 struct ProtectionOptions {
   DestroyPolicy destroy = {};
@@ -29,8 +40,18 @@ struct ProtectionOptions {
   // How long a reboot waits for the guest before the last one to be taken up by the cleaner, and a
   // start for memory that the Ultravisor has lent to guests that are being cleaned.
   std::chrono::nanoseconds patience = std::chrono::seconds(1);
-  // What the policy asks about the host.
+  CleanerOptions cleaner = {};  // `on_end` is called besides `on_teardown`
+
+  // What the policy asks about the surroundings, on the thread that tears down.
   std::function<HostMemory()> host_memory = [] { return ReadHostMemory(); };
+  std::function<CgroupMemory()> cgroup_memory = [] { return ReadCgroupMemory(); };
+  // How much of the guest's memory exists on the host, in bytes; no value: not known.
+  std::function<std::optional<std::uint64_t>()> touched = [] { return std::nullopt; };
+  std::function<HostDebt()> debt = [] { return HostDebt(); };
+  std::function<bool()> reaper_alive = [] { return false; };
+
+  // Called on the thread that tears down, or on a cleaner thread.
+  std::function<void(const TeardownOutcome&)> on_teardown = [](const TeardownOutcome&) {};
 };
 
 // What DIAGNOSE 308 subcode 10 comes to.
@@ -50,17 +71,25 @@ enum class SecureResetKind {
 // Brings one guest into protected mode and out of it again, and has its past lives cleaned.
 //
 // For every operation all vCPUs are out of Vcpu::Enter() and stay out (the kernel waits for them,
-// uninterruptibly), and the I/O subsystem has been reset. One thread at a time.
+// uninterruptibly), and the I/O subsystem has been reset. One thread at a time, except where it is
+// said that any may call.
 class Protection {
  public:
   // `vm`, `vcpus` and `events` must outlive this. The cleaner's thread starts here.
   Protection(const kvm::Vm& vm, std::vector<kvm::Vcpu*> vcpus, ProtectionOptions options,
              EventSink& events);
 
+  // Any thread.
   bool is_protected() const { return life_cycle_.state() == PvState::kProtected; }
   PvState state() const { return life_cycle_.state(); }
   Cleaner& cleaner() { return cleaner_; }
-  void SetPolicy(DestroyPolicy policy) { options_.destroy = policy; }
+  // What a teardown from now on follows. Any thread.
+  void SetPolicy(DestroyPolicy policy) { policy_ = policy; }
+  DestroyPolicy policy() const { return policy_; }
+  // What is signalled about memory: decisions respect it and the cleaner hurries. Any thread.
+  void SetPressure(PressureLevel level);
+  // The newest decision of a kind. Any thread.
+  std::optional<DestroyDecision> last_decision(TeardownKind kind) const;
 
   // DIAGNOSE 308 subcode 10, issued by `caller`: ENABLE, SET_SEC_PARMS, UNPACK, VERIFY, and the
   // caller's state to load and operating. `header` was copied from guest storage. The other CPUs
@@ -75,9 +104,13 @@ class Protection {
   absl::Status Unprotect(absl::string_view reason);
   // The same, in the foreground whatever the policy says, from any state but normal and lost.
   absl::Status Destroy(absl::string_view reason);
-  // The guest has ended and the process is about to. In the foreground if synchronous destroy was
-  // asked for; otherwise nothing is done: the kernel destroys when the process ends.
-  absl::Status End(absl::string_view reason);
+  // The guest has ended and the process is about to: how. Entered in the events and kept.
+  DestroyDecision DecideShutdown();
+  // What the process has to do itself: if `decision` is synchronous the guest and its past lives
+  // are cleaned, however long it takes; otherwise nothing is done. A guest that could not be
+  // destroyed before is left to the kernel.
+  absl::Status End(absl::string_view reason, const DestroyDecision& decision);
+  absl::Status End(absl::string_view reason) { return End(reason, DecideShutdown()); }
 
   // DIAGNOSE 308 subcode 0 or 1, issued by `caller`: the guest stays protected, its memory stays,
   // it goes on at the PSW in absolute 0. An error means that it cannot be run any more.
@@ -89,15 +122,26 @@ class Protection {
   kvm::PvResult BringIn(absl::Span<const std::uint8_t> header,
                         absl::Span<const ImageComponent> components);
   absl::Status StopAll();
+  DestroyDecision Decide(TeardownKind kind);
+  // SetAside or Disable, as `decision` says: what was done in the end.
+  absl::Status CarryOut(const DestroyDecision& decision, absl::string_view reason,
+                        TeardownOutcome& outcome);
+  CleanerOptions CountingCleaner();
+  std::optional<std::uint64_t> TouchedPages() const;
   absl::StatusOr<ProtectOutcome> Undo(kvm::Vcpu& caller, std::uint64_t guest_code,
                                       absl::string_view why);
 
   const kvm::Vm& vm_;
   std::vector<kvm::Vcpu*> vcpus_;
-  ProtectionOptions options_;
+  const ProtectionOptions options_;
   EventSink& events_;
+  std::atomic<DestroyPolicy> policy_;
+  std::atomic<PressureLevel> pressure_ = PressureLevel::kNone;
+  mutable std::mutex decisions_mutex_;
+  std::optional<DestroyDecision> last_reboot_;
+  std::optional<DestroyDecision> last_shutdown_;
   PvLifeCycle life_cycle_;
-  Cleaner cleaner_;
+  Cleaner cleaner_;  // last: its threads use what is above
 };
 
 // The failure value of subcode 10 for the command that failed.

@@ -411,16 +411,190 @@ TEST_F(ProtectionTest, LoadNormalResetInTheOrderOfTheArchitecture) {
                                            "cpu 1 initial-reset", "cpu 1 load", "cpu 1 operating"));
 }
 
-TEST_F(ProtectionTest, EndDestroysOnlyIfSynchronousDestroyWasAskedFor) {
-  auto protection = MakeProtection();
+TEST_F(ProtectionTest, EndLeavesALazyShutdownToTheReaper) {
+  ProtectionOptions options = Options();
+  options.reaper_alive = [] { return true; };
+  auto protection = MakeProtection(options);
   EXPECT_THAT(protection->End("never protected"), IsOk());
   ProtectWell(*protection);
   kernel_.ClearTrace();
-  EXPECT_THAT(protection->End("power off"), IsOk());
+  const DestroyDecision decision = protection->DecideShutdown();
+  EXPECT_EQ(decision.shutdown(), ShutdownStrategy::kBulk);
+  EXPECT_THAT(protection->End("power off", decision), IsOk());
   EXPECT_THAT(kernel_.Trace(), IsEmpty());
-  protection->SetPolicy(DestroyMode::kSync);
+}
+
+TEST_F(ProtectionTest, EndDestroysIfSynchronousDestroyWasAskedFor) {
+  ProtectionOptions options = Options();
+  options.reaper_alive = [] { return true; };
+  auto protection = MakeProtection(options);
+  ProtectWell(*protection);
+  kernel_.ClearTrace();
+  protection->SetPolicy({DestroyMode::kAuto, DestroyMode::kSync});
   EXPECT_THAT(protection->End("power off"), IsOk());
   EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
+  EXPECT_THAT(events_.Last("disable")->reason, HasSubstr("power off: synchronous destroy was"));
+}
+
+TEST_F(ProtectionTest, EndDestroysIfNobodyElseCan) {
+  auto protection = MakeProtection();
+  ProtectWell(*protection);
+  kernel_.ClearTrace();
+  EXPECT_THAT(protection->End("power off"), IsOk());
+  EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
+  EXPECT_EQ(kernel_.secure_configurations(), 0);
+}
+
+TEST_F(ProtectionTest, ASynchronousEndWaitsForPastLives) {
+  Gate gate;
+  kernel_.during_perform = [&gate] { gate.Pass(); };
+  auto protection = MakeProtection();
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  gate.AwaitArrival();
+  events_.on_event = [&gate](const Event& event) {
+    if (event.name == "decision") gate.Open();
+  };
+  EXPECT_THAT(protection->End("power off"), IsOk());
+  EXPECT_TRUE(protection->cleaner().idle());
+  EXPECT_EQ(kernel_.secure_configurations(), 0);
+}
+
+TEST_F(ProtectionTest, AGuestThatCannotBeDestroyedIsLeftToTheKernel) {
+  std::vector<TeardownOutcome> outcomes;
+  ProtectionOptions options = Options();
+  options.on_teardown = [&](const TeardownOutcome& outcome) { outcomes.push_back(outcome); };
+  auto protection = MakeProtection(options);
+  ProtectWell(*protection);
+  Fail(abi::KVM_PV_DISABLE, EIO, 0x8004, 1, 0);
+  EXPECT_THAT(protection->End("power off"), FailsWith(HasSubstr("cannot be destroyed")));
+  ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_FALSE(outcomes[0].ok);
+  EXPECT_EQ(protection->DecideShutdown().shutdown(), ShutdownStrategy::kExit);
+  EXPECT_THAT(protection->End("again"), IsOk());
+}
+
+TEST_F(ProtectionTest, DecisionsAreToldAndKept) {
+  auto protection = MakeProtection();
+  EXPECT_EQ(protection->last_decision(TeardownKind::kReboot), std::nullopt);
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_EQ(events_.Last("decision")->reason,
+            "reboot: set-aside (lazy): 2048 MiB to clean in the background");
+  EXPECT_EQ(events_.Last("decision")->kind, "reboot");
+  EXPECT_EQ(events_.Last("decision")->strategy, "set-aside");
+  EXPECT_EQ(protection->last_decision(TeardownKind::kReboot)->reboot(), RebootStrategy::kSetAside);
+  EXPECT_EQ(protection->last_decision(TeardownKind::kShutdown), std::nullopt);
+  protection->SetPolicy({DestroyMode::kAuto, DestroyMode::kSync});
+  EXPECT_EQ(protection->policy(), DestroyPolicy(DestroyMode::kAuto, DestroyMode::kSync));
+  protection->DecideShutdown();
+  EXPECT_EQ(protection->last_decision(TeardownKind::kShutdown)->shutdown(),
+            ShutdownStrategy::kSync);
+  EXPECT_EQ(events_.Last("decision")->kind, "shutdown");
+}
+
+TEST_F(ProtectionTest, LazyRebootsPauseUnderPressure) {
+  auto protection = MakeProtection();
+  protection->SetPressure(PressureLevel::kSome);
+  ProtectWell(*protection);
+  kernel_.ClearTrace();
+  EXPECT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
+  EXPECT_THAT(events_.Last("decision")->reason, HasSubstr("no guest is set aside while that"));
+  protection->SetPressure(PressureLevel::kNone);
+  ProtectWell(*protection);
+  kernel_.ClearTrace();
+  EXPECT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_THAT(kernel_.Trace(), Contains("pv prepare"));
+}
+
+TEST_F(ProtectionTest, AsksItsSurroundings) {
+  ProtectionOptions options = Options();
+  options.debt = [] { return HostDebt{2, 5 * kGiB}; };
+  options.host_memory = [] { return HostMemory{64 * kGiB, 4 * kGiB, std::nullopt}; };
+  options.cgroup_memory = [] {
+    return CgroupMemory{{{.path = "/vms", .limit = 64 * kGiB, .usage = 64 * kGiB}}};
+  };
+  options.touched = [] { return 3 * kGiB; };
+  auto protection = MakeProtection(options);
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_EQ(events_.Last("decision")->reason,
+            "reboot: disable (synchronous): only 0 MiB of the 65536 MiB of memory cgroup /vms are "
+            "left; 2 dying guests owe 5120 MiB, more than the 4096 MiB that are available");
+}
+
+TEST_F(ProtectionTest, TellsWhatCameOfEachTeardown) {
+  using Part = TeardownOutcome::Part;
+  std::mutex mutex;
+  std::vector<TeardownOutcome> outcomes;
+  ProtectionOptions options = Options();
+  options.touched = [] { return kGiB; };
+  options.on_teardown = [&](const TeardownOutcome& outcome) {
+    std::lock_guard lock(mutex);
+    outcomes.push_back(outcome);
+  };
+  auto protection = MakeProtection(options);
+
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_TRUE(protection->cleaner().WaitUntilIdle(kForever));
+  ASSERT_EQ(outcomes.size(), 2u);
+  for (const TeardownOutcome& outcome : outcomes) {
+    EXPECT_EQ(outcome.strategy_name(), "set-aside");
+    EXPECT_EQ(outcome.fallback, Fallback::kNone);
+    EXPECT_EQ(outcome.pages, kGiB / 4096);
+  }
+  EXPECT_NE(outcomes[0].part, outcomes[1].part);
+
+  outcomes.clear();
+  ProtectWell(*protection);
+  Fail(abi::KVM_PV_ASYNC_CLEANUP_PREPARE, EIO, 0x104);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_EQ(outcomes[0].part, Part::kForeground);
+  EXPECT_EQ(outcomes[0].strategy_name(), "disable");
+  EXPECT_EQ(outcomes[0].fallback, Fallback::kPrepareFailed);
+
+  outcomes.clear();
+  faults_.Clear();
+  Fail(abi::KVM_PV_ASYNC_CLEANUP_PERFORM, EIO, 0x104);
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  EXPECT_TRUE(protection->cleaner().WaitUntilIdle(kForever));
+  ASSERT_EQ(outcomes.size(), 2u);
+  const TeardownOutcome& failed = outcomes[outcomes[0].part == Part::kBackground ? 0 : 1];
+  EXPECT_EQ(failed.fallback, Fallback::kPerformFailed);
+  EXPECT_FALSE(failed.ok);
+
+  outcomes.clear();
+  protection->SetPressure(PressureLevel::kHigh);
+  ProtectWell(*protection);
+  ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+  protection->SetPolicy(DestroyMode::kSync);
+  ASSERT_THAT(protection->End("power off"), IsOk());
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_EQ(outcomes[0].fallback, Fallback::kPressure);
+  EXPECT_EQ(outcomes[1].kind(), TeardownKind::kShutdown);
+}
+
+TEST_F(ProtectionTest, AGuestThatIsNotTakenUpInTimeCountsAsFallback) {
+  Gate gate;
+  kernel_.during_perform = [&gate] { gate.Pass(); };
+  std::vector<Fallback> fallbacks;
+  ProtectionOptions options = Options();
+  options.patience = kNow;
+  options.on_teardown = [&](const TeardownOutcome& outcome) {
+    if (outcome.part == TeardownOutcome::Part::kForeground) fallbacks.push_back(outcome.fallback);
+  };
+  auto protection = MakeProtection(options);
+  for (int i = 0; i < 3; ++i) {
+    ProtectWell(*protection);
+    ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
+    if (i == 0) gate.AwaitArrival();
+  }
+  EXPECT_THAT(fallbacks, ElementsAre(Fallback::kNone, Fallback::kNone, Fallback::kSlotTaken));
+  gate.Open();
 }
 
 // Reboots in a row with everything that may go wrong, going wrong at random: the guest comes up in
