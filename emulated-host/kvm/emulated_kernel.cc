@@ -15,6 +15,9 @@ EmulatedKernel::EmulatedKernel(EmulatedKernelOptions options)
     : host_(std::make_unique<Host>(std::move(options))) {}
 
 EmulatedKernel::~EmulatedKernel() {
+  for (const auto& copy : copies_) {
+    if (const std::shared_ptr<DescriptorCopy> alive = copy.lock()) alive->file.reset();
+  }
   mappings_.clear();
   host_->descriptors().CloseAll();
 }
@@ -73,7 +76,14 @@ int EmulatedKernel::Close(int fd) {
 std::unique_ptr<kvm::Survivor> EmulatedKernel::MakeSurvivor(int vm_fd,
                                                             std::vector<kvm::RunArea> run_areas) {
   const std::shared_ptr<KernelFile> file = host_->descriptors().Find(vm_fd);
-  return file ? file->MakeSurvivor(vm_fd, std::move(run_areas)) : nullptr;
+  if (!file) return nullptr;
+  const auto copy = std::make_shared<DescriptorCopy>(DescriptorCopy{file});
+  {
+    const std::lock_guard lock(copies_mutex_);
+    std::erase_if(copies_, [](const auto& other) { return other.expired(); });
+    copies_.push_back(copy);
+  }
+  return file->MakeSurvivor(vm_fd, std::move(run_areas), copy);
 }
 
 }  // namespace lethe::emulated

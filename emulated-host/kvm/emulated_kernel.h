@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "accel/kvm-s390/kernel.h"
 #include "emulated-host/kvm/host.h"
@@ -18,7 +19,8 @@ namespace lethe::emulated {
 //
 // All calls may come from any thread. Descriptors are real ones of this process (and may be polled
 // or compared as such), but only this object knows what they stand for: close them through Close().
-// A mapped run page keeps its CPU, and with it the machine, as in the kernel.
+// A mapped run page keeps its CPU, and with it the machine, as in the kernel; so does a survivor,
+// which stands for a process that has a copy of the descriptor.
 class EmulatedKernel final : public kvm::Kernel {
  public:
   explicit EmulatedKernel(EmulatedKernelOptions options);
@@ -41,7 +43,13 @@ class EmulatedKernel final : public kvm::Kernel {
   HostMapping& memory() { return host_->memory(); }
 
  private:
+  struct DescriptorCopy {
+    std::shared_ptr<KernelFile> file;
+  };
+
   std::unique_ptr<Host> host_;
+  std::mutex copies_mutex_;
+  std::vector<std::weak_ptr<DescriptorCopy>> copies_;
   std::mutex mappings_mutex_;
   std::map<void*, std::shared_ptr<KernelFile>> mappings_;
 };

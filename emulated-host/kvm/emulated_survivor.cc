@@ -25,11 +25,13 @@ constexpr UvcResult kSetAsideResult{0, UvcResult::kExecuted, 42};
 }  // namespace
 
 EmulatedSurvivor::EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int vm_fd,
-                                   std::vector<kvm::RunArea> run_areas)
+                                   std::vector<kvm::RunArea> run_areas,
+                                   std::shared_ptr<const void> copy)
     : ultravisor_(ultravisor),
       machine_(std::move(machine)),
       vm_fd_(vm_fd),
-      run_areas_(std::move(run_areas)) {
+      run_areas_(std::move(run_areas)),
+      copy_(std::move(copy)) {
   for (const auto& region : machine_.regions) regions_.push_back(region.get());
 }
 

@@ -30,9 +30,9 @@ class EmulatedSurvivor final : public kvm::Survivor {
     bool long_address_space = true;          // more than 2 GiB: guest addresses may be set aside
   };
 
-  // `ultravisor` must outlive the survivor.
+  // `ultravisor` must outlive the calls. `copy` is kept as long as the survivor lives.
   EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int vm_fd,
-                   std::vector<kvm::RunArea> run_areas);
+                   std::vector<kvm::RunArea> run_areas, std::shared_ptr<const void> copy);
 
   Needs needs() const override;
   int Command(abi::kvm_pv_cmd& command) override;
@@ -54,6 +54,7 @@ class EmulatedSurvivor final : public kvm::Survivor {
   std::vector<HostRegion*> regions_;
   const int vm_fd_;
   const std::vector<kvm::RunArea> run_areas_;
+  const std::shared_ptr<const void> copy_;
   bool locks_broken_ = false;
 };
 

@@ -29,8 +29,11 @@ class KernelFile {
   // How many bytes of the descriptor can be mapped.
   virtual std::size_t map_size() const { return 0; }
 
-  // See kvm::Kernel. nullptr: nothing of it needs to survive.
-  virtual std::unique_ptr<kvm::Survivor> MakeSurvivor(int, std::vector<kvm::RunArea>) {
+  // See kvm::Kernel; `fd` is the descriptor, and `copy` stands for the copy of it that the process
+  // has which uses the survivor. nullptr: nothing of it needs to survive.
+  virtual std::unique_ptr<kvm::Survivor> MakeSurvivor([[maybe_unused]] int fd,
+                                                      std::vector<kvm::RunArea>,
+                                                      std::shared_ptr<const void>) {
     return nullptr;
   }
 };

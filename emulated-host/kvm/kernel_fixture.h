@@ -72,12 +72,19 @@ class KernelUser {
     LETHE_CHECK(SetSlot(0, 0, memory_.size(), memory_.address()) == 0);
   }
   ~KernelUser() {
+    CloseAll();
+    kernel_.Close(system_);
+  }
+
+  // Lets go of the machine.
+  void CloseAll() {
     for (const Vcpu& cpu : cpus_) {
       kernel_.Unmap(cpu.run, 4096);
       kernel_.Close(cpu.fd);
     }
-    kernel_.Close(vm_);
-    kernel_.Close(system_);
+    cpus_.clear();
+    if (vm_ >= 0) kernel_.Close(vm_);
+    vm_ = -1;
   }
 
   EmulatedKernel& kernel() { return kernel_; }

@@ -6,22 +6,26 @@
 namespace lethe::emulated {
 namespace {
 
-constexpr std::size_t kBatch = 1024;  // pages that our host is asked about at once
+constexpr std::size_t kQuery = 1024;  // pages that our host is asked about at once
+constexpr std::size_t kBatch = 32;
 
 }  // namespace
 
-void DestroyPages(Ultravisor& ultravisor, HostRegion& region, std::size_t first,
-                  std::size_t count) {
-  std::array<unsigned char, kBatch> present;
+bool DestroyPages(Ultravisor& ultravisor, HostRegion& region, std::size_t first, std::size_t count,
+                  const std::function<bool()>& interrupted) {
+  std::array<unsigned char, kQuery> present;
+  std::size_t destroyed = 0;
   const std::size_t end = first + count;
-  for (; first < end; first += kBatch) {
-    const std::size_t batch = std::min(kBatch, end - first);
-    region.FindPresent(first, batch, present.data());
-    for (std::size_t i = 0; i < batch; ++i) {
+  for (; first < end; first += kQuery) {
+    const std::size_t query = std::min(kQuery, end - first);
+    region.FindPresent(first, query, present.data());
+    for (std::size_t i = 0; i < query; ++i) {
       if ((present[i] & 1) == 0) continue;
       CallPatiently([&] { return ultravisor.DestroyPage(region, first + i); });
+      if (++destroyed % kBatch == 0 && interrupted && interrupted()) return false;
     }
   }
+  return !interrupted || !interrupted();
 }
 
 void DestroyLowPages(Ultravisor& ultravisor, absl::Span<const MemorySlots::Range> ranges) {

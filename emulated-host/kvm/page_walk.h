@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "absl/types/span.h"
 #include "emulated-host/kvm/memory_slots.h"
@@ -25,7 +26,10 @@ UvcResult CallPatiently(Call call) {
   return result;
 }
 
-void DestroyPages(Ultravisor& ultravisor, HostRegion& region, std::size_t first, std::size_t count);
+// `interrupted`, if there is one, is asked after every 32 pages and at the end; false: it said yes,
+// and the rest was not done.
+bool DestroyPages(Ultravisor& ultravisor, HostRegion& region, std::size_t first, std::size_t count,
+                  const std::function<bool()>& interrupted = nullptr);
 
 // The first 2 GiB of the guest, up to the first gap between slots (`ranges` is sorted by address):
 // prefix areas lie there, and a new guest must not find old secure pages in them.

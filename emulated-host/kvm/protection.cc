@@ -17,7 +17,6 @@ namespace {
 
 using Stage = ConfigurationTable::Stage;
 
-constexpr std::size_t kBatch = 32;  // pages between two looks for a fatal signal
 // What a success is called that only set things aside.
 constexpr Protection::Codes kSetAsideCodes{UvcResult::kExecuted, 42};
 
@@ -125,12 +124,15 @@ int Protection::SetParameters(absl::Span<const std::uint8_t> header, Codes& code
 
 int Protection::Unpack(std::uint64_t absolute, std::uint64_t size, std::uint64_t tweak,
                        Codes& codes) {
+  const auto& fatal_signal = machine_.host().options().fatal_signal_pending;
   for (std::uint64_t offset = 0; offset < size; offset += kPageSize) {
     if (machine_.storage().Find(absolute + offset).bytes == nullptr) return -EFAULT;
-    const auto call = [&] {
-      return ultravisor().Unpack(*configuration_, absolute + offset, {tweak, offset});
-    };
-    if (const int error = Answer(CallPatiently(call), -EINVAL, codes); error != 0) return error;
+    UvcResult result;
+    do {
+      result = ultravisor().Unpack(*configuration_, absolute + offset, {tweak, offset});
+      if (result.cc > 1 && fatal_signal && fatal_signal()) return -EAGAIN;
+    } while (result.cc > 1);
+    if (const int error = Answer(result, -EINVAL, codes); error != 0) return error;
   }
   return 0;
 }
@@ -237,14 +239,11 @@ int Protection::CleanUpAll(Codes& codes) {
 // The whole memory of the process that the emulated machine knows, as it lies in its page tables.
 // Pages that a new guest of the same memory owns refuse, and that is ignored.
 bool Protection::DestroyAllPages(bool interruptible) {
-  const auto& interrupted = machine_.host().options().fatal_signal_pending;
-  const std::size_t batch = interruptible && interrupted ? kBatch : ~std::size_t{0};
+  const auto& fatal_signal = machine_.host().options().fatal_signal_pending;
   for (HostRegion* region : machine_.host().memory().regions()) {
-    for (std::size_t first = 0; first < region->pages();) {
-      if (batch == kBatch && interrupted()) return false;
-      const std::size_t count = std::min(batch, region->pages() - first);
-      DestroyPages(ultravisor(), *region, first, count);
-      first += count;
+    if (!DestroyPages(ultravisor(), *region, 0, region->pages(),
+                      interruptible ? fatal_signal : nullptr)) {
+      return false;
     }
   }
   return true;

@@ -46,7 +46,8 @@ int VmDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
   return DispatchIoctl(VmDeviceTable::kRows, *this, request, argument);
 }
 
-std::unique_ptr<kvm::Survivor> VmDevice::MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas) {
+std::unique_ptr<kvm::Survivor> VmDevice::MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas,
+                                                      std::shared_ptr<const void> copy) {
   Host& host = machine_->host();
   if (!host.offers_protection()) return nullptr;
   const std::lock_guard lock(machine_->lock());
@@ -57,7 +58,7 @@ std::unique_ptr<kvm::Survivor> VmDevice::MakeSurvivor(int fd, std::vector<kvm::R
   machine.may_set_aside = host.options().asynchronous_destroy;
   machine.long_address_space = machine_->settings().memory_limit > kLowStorage;
   return std::make_unique<EmulatedSurvivor>(host.ultravisor(), std::move(machine), fd,
-                                            std::move(run_areas));
+                                            std::move(run_areas), std::move(copy));
 }
 
 int VmDevice::CheckExtension(std::uintptr_t capability) {

@@ -14,7 +14,8 @@ class VmDevice final : public KernelFile {
  public:
   explicit VmDevice(std::shared_ptr<VirtualMachine> machine) : machine_(std::move(machine)) {}
   int Ioctl(unsigned long request, std::uintptr_t argument) override;
-  std::unique_ptr<kvm::Survivor> MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas) override;
+  std::unique_ptr<kvm::Survivor> MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas,
+                                              std::shared_ptr<const void> copy) override;
 
  private:
   friend struct VmDeviceTable;

@@ -175,7 +175,10 @@ UvcResult SecureCpu::SecurePrefix() {
       const PageState state(place.region().states()[place.page].load(std::memory_order_acquire));
       if (state.Admits(configuration_->id())) continue;
     }
-    const UvcResult result = ultravisor_.ConvertToSecure(*configuration_, page);
+    UvcResult result;
+    do {
+      result = ultravisor_.ConvertToSecure(*configuration_, page);
+    } while (result.cc > 1);
     if (!result.ok()) return result;
   }
   return UvcResult::Done();
