@@ -12,6 +12,7 @@
 #include "pv/cgroup_memory.h"
 #include "pv/host_memory.h"
 #include "pv/pressure_level.h"
+#include "pv/shutdown_strategy.h"
 
 namespace lethe {
 
@@ -53,14 +54,6 @@ std::string FormatDestroyPolicy(const DestroyPolicy& policy);  // "reboot=auto,s
 enum class RebootStrategy : std::uint32_t {
   kSetAside,  // PREPARE now, PERFORM in the background
   kDisable,   // DISABLE now
-};
-
-// The reaper keeps its strategy in memory that it shares with the VMM: a plain number.
-enum class ShutdownStrategy : std::uint32_t {
-  kBulk,     // the reaper issues DISABLE and then gives the memory back in chunks
-  kTrickle,  // the reaper issues PREPARE and PERFORM and gives memory back behind it
-  kExit,     // no command: the kernel frees what the last process leaves, page by page
-  kSync,     // the VMM issues DISABLE and then ends; the reaper is not needed
 };
 
 // "set-aside", "disable"; "bulk", "trickle", "exit", "sync".

@@ -11,14 +11,11 @@
 #include "accel/kvm-s390/survivor.h"
 #include "pv/ledger/ledger_record.h"
 #include "pv/ledger/ledger_totals.h"
+#include "pv/shutdown_strategy.h"
 
 namespace lethe {
 
-enum class ReaperStrategy : std::uint32_t {
-  kBulk,     // clean everything, then release in chunks
-  kTrickle,  // release behind the cleaning; when it cannot be had: bulk
-  kExit,     // just end: the kernel destroys and frees page by page
-};
+using ReaperStrategy = ShutdownStrategy;
 
 enum class ReaperPriority : std::uint32_t {
   kIdle,    // SCHED_IDLE, raised to normal under memory pressure where that is permitted
@@ -83,7 +80,7 @@ struct HelperBlock {
 
   LedgerRecord* record = nullptr;
   LedgerTotals* totals = nullptr;  // null: nobody counts
-  std::atomic<ReaperStrategy> strategy = ReaperStrategy::kBulk;
+  std::atomic<ShutdownStrategy> strategy = ShutdownStrategy::kBulk;
 
   // From the master to the worker and back; ordered by the eventfds.
   long worker_id = 0;

@@ -72,11 +72,18 @@ absl::string_view StepName(HelperStep step) {
   return "start";
 }
 
-std::vector<sock_filter> MakeFilter(const ReaperOptions& options) {
+std::vector<sock_filter> MakeFilter(const kvm::Survivor::Needs& needs) {
   std::vector<std::uint32_t> allowed(std::begin(kHelperSystemCalls), std::end(kHelperSystemCalls));
-  allowed.insert(allowed.end(), options.survivor_system_calls.begin(),
-                 options.survivor_system_calls.end());
+  allowed.insert(allowed.end(), needs.system_calls.begin(), needs.system_calls.end());
   return MakeSystemCallFilter(allowed, static_cast<std::uint32_t>(abi::KVM_S390_PV_COMMAND));
+}
+
+ssize_t ReadPatiently(int fd, void* to, std::size_t size) {
+  ssize_t got;
+  do {
+    got = ::read(fd, to, size);
+  } while (got < 0 && errno == EINTR);
+  return got;
 }
 
 absl::Status Check(const ReaperOptions& options) {
@@ -139,8 +146,14 @@ Reaper::~Reaper() { Dismiss(); }
 absl::StatusOr<std::unique_ptr<Reaper>> Reaper::Start(ReaperOptions options) {
   LETHE_RETURN_IF_ERROR(Check(options));
   LETHE_ASSIGN_OR_RETURN(Memory memory, Memory::Map());
+  kvm::Survivor::Needs needs =
+      options.survivor != nullptr ? options.survivor->needs() : kvm::Survivor::Needs();
+  options.descriptors.insert(options.descriptors.end(), needs.descriptors.begin(),
+                             needs.descriptors.end());
+  needs.system_calls.insert(needs.system_calls.end(), options.survivor_system_calls.begin(),
+                            options.survivor_system_calls.end());
   std::unique_ptr<Reaper> reaper(
-      new Reaper(std::move(memory), std::move(options.survivor), MakeFilter(options)));
+      new Reaper(std::move(memory), std::move(options.survivor), MakeFilter(needs)));
   LETHE_RETURN_IF_ERROR(reaper->OpenDescriptors(options));
   reaper->FillBlock(options);
   LETHE_RETURN_IF_ERROR(reaper->KeepDescriptors(options));
@@ -233,10 +246,9 @@ absl::Status Reaper::Clone() {
 
 absl::Status Reaper::AwaitReady() {
   HelperReport report;
-  ssize_t got;
-  do {
-    got = ::read(status_.get(), &report, sizeof report);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = ReadPatiently(status_.get(), &report, sizeof report);
+  char none;
+  ReadPatiently(status_.get(), &none, sizeof none);  // until the helper has closed its end
   status_.reset();
   if (got != static_cast<ssize_t>(sizeof report))
     return absl::InternalError("reaper: the helper ended during its start");
@@ -267,7 +279,7 @@ bool Reaper::alive() const {
   return ::poll(&polled, 1, 0) == 0;
 }
 
-void Reaper::SetStrategy(ReaperStrategy strategy) {
+void Reaper::SetStrategy(ShutdownStrategy strategy) {
   memory_.block().strategy.store(strategy, std::memory_order_release);
 }
 

@@ -18,6 +18,7 @@
 #include "pv/ledger/ledger_record.h"
 #include "pv/ledger/ledger_totals.h"
 #include "pv/reaper/helper_block.h"
+#include "pv/shutdown_strategy.h"
 
 namespace lethe {
 
@@ -33,14 +34,12 @@ struct ReaperOptions {
   absl::Span<std::uint8_t> memory;
   int memory_fd = -1;
 
-  // Further descriptors that stay open in the helper: those that the survivor uses, and those whose
-  // open file description is to live as long as the helper (the ledger entry with its lock).
+  // Further descriptors that stay open in the helper, besides those that the survivor needs: those
+  // whose open file description is to live as long as the helper (the ledger entry and its lock).
   std::vector<int> descriptors;
-  // Further system calls that the survivor makes, besides those that release memory, close
-  // descriptors, read the clock, sleep, and ioctl(KVM_S390_PV_COMMAND).
-  std::vector<std::uint32_t> survivor_system_calls;
+  std::vector<std::uint32_t> survivor_system_calls;  // likewise, besides Survivor::needs()
 
-  ReaperStrategy strategy = ReaperStrategy::kBulk;  // until SetStrategy: that of a crash
+  ShutdownStrategy strategy = ShutdownStrategy::kBulk;  // until SetStrategy: that of a crash
   ReaperPriority priority = ReaperPriority::kIdle;
   std::vector<int> pressure_triggers;   // PSI triggers: POLLPRI, or POLLERR when dead
   std::uint64_t chunk_size = 64 << 20;  // bytes released between two looks at the pressure
@@ -91,7 +90,7 @@ class Reaper {
   int pidfd() const { return pidfd_.get(); }
 
   // What the helper does when this process ends. Any thread, any time.
-  void SetStrategy(ReaperStrategy strategy);
+  void SetStrategy(ShutdownStrategy strategy);
 
   // Ends the helper and waits for its end; it touches nothing. It holds the VM no more afterwards.
   void Dismiss();

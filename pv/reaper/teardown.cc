@@ -22,49 +22,63 @@ constexpr std::uint64_t kCaution = 2;
 constexpr long kTrickleStep = 5'000'000;  // ns
 constexpr double kSecond = 1e9;
 
-LedgerStrategy InLedger(ReaperStrategy strategy) {
+LedgerStrategy InLedger(ShutdownStrategy strategy) {
   switch (strategy) {
-    case ReaperStrategy::kBulk:
+    case ShutdownStrategy::kBulk:
       return LedgerStrategy::kBulk;
-    case ReaperStrategy::kTrickle:
+    case ShutdownStrategy::kTrickle:
       return LedgerStrategy::kTrickle;
-    case ReaperStrategy::kExit:
+    case ShutdownStrategy::kExit:
       return LedgerStrategy::kExit;
+    case ShutdownStrategy::kSync:
+      return LedgerStrategy::kSync;
   }
   return LedgerStrategy::kNone;
 }
 
-TeardownCounter CounterOf(ReaperStrategy strategy) {
+TeardownCounter CounterOf(ShutdownStrategy strategy) {
   switch (strategy) {
-    case ReaperStrategy::kBulk:
+    case ShutdownStrategy::kBulk:
       return TeardownCounter::kShutdownBulk;
-    case ReaperStrategy::kTrickle:
+    case ShutdownStrategy::kTrickle:
       return TeardownCounter::kShutdownTrickle;
-    case ReaperStrategy::kExit:
-      break;
+    case ShutdownStrategy::kExit:
+      return TeardownCounter::kShutdownExit;
+    case ShutdownStrategy::kSync:
+      return TeardownCounter::kShutdownSync;
   }
-  return TeardownCounter::kShutdownExit;
+  return TeardownCounter::kCrash;
 }
 
 }  // namespace
 
-bool TakePolicy(const HelperBlock& block, int policy) {
+void Teardown::Run() {
+  begun_ = RawTime(CLOCK_MONOTONIC);
+  if (block_.survivor != nullptr) strategy_ = block_.strategy.load(std::memory_order_acquire);
+  if (block_.priority == ReaperPriority::kIdle && strategy_ != ShutdownStrategy::kSync)
+    watch_pressure_ = TakePolicy(SCHED_IDLE) && block_.pressure_count > 0;
+  EnterOwed();
+  switch (strategy_) {
+    case ShutdownStrategy::kBulk:
+    case ShutdownStrategy::kSync:
+      Bulk();
+      break;
+    case ShutdownStrategy::kTrickle:
+      Trickle();
+      break;
+    case ShutdownStrategy::kExit:
+      break;
+  }
+  CountTeardown();
+}
+
+// For both tasks; false: not permitted.
+bool Teardown::TakePolicy(int policy) {
   const sched_param parameter = {};
   const long master = SystemCall(SYS_sched_setscheduler, 0, policy, Argument(&parameter));
   const long worker =
-      SystemCall(SYS_sched_setscheduler, block.worker_id, policy, Argument(&parameter));
+      SystemCall(SYS_sched_setscheduler, block_.worker_id, policy, Argument(&parameter));
   return master == 0 && worker == 0;
-}
-
-void Teardown::Run() {
-  begun_ = RawTime(CLOCK_MONOTONIC);
-  if (block_.priority == ReaperPriority::kIdle)
-    watch_pressure_ = TakePolicy(block_, SCHED_IDLE) && block_.pressure_count > 0;
-  if (block_.survivor != nullptr) strategy_ = block_.strategy.load(std::memory_order_acquire);
-  EnterOwed();
-  if (strategy_ == ReaperStrategy::kBulk) Bulk();
-  if (strategy_ == ReaperStrategy::kTrickle) Trickle();
-  CountTeardown();
 }
 
 void Teardown::Bulk() {
@@ -191,8 +205,8 @@ bool Teardown::ReleaseChunk(std::uint64_t end) {
 }
 
 void Teardown::RaisePriority() {
-  TakePolicy(block_, SCHED_OTHER);  // not permitted: goes on as it is
-  watch_pressure_ = false;          // once is enough, and a trigger may be ready for ever
+  TakePolicy(SCHED_OTHER);  // not permitted: goes on as it is
+  watch_pressure_ = false;  // once is enough, and a trigger may be ready for ever
 }
 
 // A VMM that came to its end by itself has entered "dying" before, with the time.

@@ -17,6 +17,7 @@ namespace lethe {
 //   trickle  PREPARE, which cleans the lower 2 GiB; release these; PERFORM, and release behind it;
 //            let go of the VM; release the rest. PREPARE fails: bulk.
 //   exit     nothing.
+//   sync     the VMM meant to clean before its end, and did not come to it: bulk, at its priority.
 //
 // A command that fails leaves memory that may still be secure: then nothing (more) is released
 // here. The helper ends, and the kernel destroys and frees page by page, as with `exit`.
@@ -54,6 +55,7 @@ class Teardown {
   void ReleaseRest();  // ... and says that all is done
   bool ReleaseChunk(std::uint64_t end);
   void RaisePriority();
+  bool TakePolicy(int policy);
   void EnterOwed();
   void CountTeardown();
   void CountFallback(FallbackCounter reason);
@@ -61,7 +63,7 @@ class Teardown {
   HelperBlock& block_;
   GuestPages pages_;
   Worker worker_;
-  ReaperStrategy strategy_ = ReaperStrategy::kExit;
+  ShutdownStrategy strategy_ = ShutdownStrategy::kExit;
   bool crash_ = false;             // the VMM had not come to an end by itself
   std::uint64_t begun_ = 0;        // when the VMM was found gone
   std::uint64_t releasing_ = 0;    // time spent with releasing, nanoseconds
@@ -69,9 +71,6 @@ class Teardown {
   std::uint64_t returned_ = 0;     // pages
   bool watch_pressure_ = false;
 };
-
-// Takes `policy` (SCHED_...) for both tasks of the helper; false: not permitted.
-bool TakePolicy(const HelperBlock& block, int policy);
 
 }  // namespace lethe
 
