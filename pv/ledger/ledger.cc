@@ -297,10 +297,12 @@ absl::StatusOr<LedgerSnapshot> Ledger::ReadEntry(const std::string& id, std::uin
   snapshot.id = id;
   snapshot.owner_uid = information.st_uid;
   if (owned) return snapshot;
-  const bool just_found = record.state.load() < LedgerState::kReleased;
-  if (just_found && Bury(fd_.get(), id, now_ns))
-    totals()->owners_died.fetch_add(1, std::memory_order_relaxed);
-  if (!just_found && snapshot.in_state > kTombstoneLifetime) ::unlinkat(fd_.get(), id.c_str(), 0);
+  if (record.state.load() < LedgerState::kReleased) {
+    if (Bury(fd_.get(), id, now_ns)) totals()->owners_died.fetch_add(1, std::memory_order_relaxed);
+  } else if (snapshot.in_state > kTombstoneLifetime) {
+    ::unlinkat(fd_.get(), id.c_str(), 0);
+    return absl::NotFoundError("its time is up");
+  }
   return snapshot;
 }
 
