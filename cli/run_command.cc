@@ -1,8 +1,13 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
@@ -12,11 +17,16 @@
 #include "cli/event_fan.h"
 #include "cli/event_log.h"
 #include "cli/fault_report.h"
+#include "cli/guest_account.h"
 #include "cli/guest_host.h"
 #include "cli/pid_file.h"
+#include "cli/process_arguments.h"
 #include "cli/termination.h"
 #include "cli/uvc_meter.h"
+#include "cli/version.h"
 #include "vmm/machine.h"
+#include "vmm/machine_teardown.h"
+#include "vmm/monitor/monitor.h"
 
 namespace lethe {
 namespace {
@@ -30,6 +40,12 @@ vmm::ConsoleConfig ConsoleOf(absl::string_view text) {
     console.path = std::string(text);
   }
   return console;
+}
+
+AdmissionRequest RequestOf(const RunOptions& options) {
+  const AdmissionOptions& admission = options.admission;
+  return {admission.mode, admission.need != 0 ? admission.need : options.memory,
+          admission.patience};
 }
 
 vmm::MachineConfig ConfigOf(const RunOptions& options, const GuestHost& host) {
@@ -47,6 +63,11 @@ vmm::MachineConfig ConfigOf(const RunOptions& options, const GuestHost& host) {
   config.boot.command_line = options.append;
   config.console = ConsoleOf(options.console);
   config.destroy = options.teardown.policy;
+  config.cleaner = options.teardown.cleaner;
+  config.reaper.wanted = options.teardown.reaper;
+  config.reaper.priority = options.teardown.reaper_priority;
+  config.reaper.cgroup = options.teardown.reaper_cgroup;
+  config.reaper.arguments = ProcessArguments();
   return config;
 }
 
@@ -65,32 +86,113 @@ ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
   return ExitStatus::kFailure;
 }
 
-absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, Daemon* daemon) {
-  LETHE_ASSIGN_OR_RETURN(auto event_log, EventLog::Open(log, options.events));
+// Signals, from the moment they are claimed until the guest has ended.
+class EndOrder {
+ public:
+  void Give() {
+    std::lock_guard lock(mutex_);
+    given_ = true;
+    if (machine_ != nullptr) machine_->End(vmm::Cause::kSignal);
+  }
+  // An order that came before is passed on now.
+  void Serve(vmm::Machine& machine) {
+    std::lock_guard lock(mutex_);
+    machine_ = &machine;
+    if (given_) machine_->End(vmm::Cause::kSignal);
+  }
+  bool given() const {
+    std::lock_guard lock(mutex_);
+    return given_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  bool given_ = false;
+  vmm::Machine* machine_ = nullptr;
+};
+
+// What is said and shown about a guest, to those who asked for it.
+struct Followers {
   EventFan events;
-  events.Add(*event_log);
+  std::unique_ptr<EventLog> log;
+  std::unique_ptr<vmm::Monitor> monitor;
+};
+
+absl::Status AddFollowers(const RunOptions& options, const Log& log, Daemon* daemon,
+                          Followers& followers) {
+  LETHE_ASSIGN_OR_RETURN(followers.log, EventLog::Open(log, options.events));
+  followers.events.Add(*followers.log);
+  if (!options.qmp.empty()) {
+    LETHE_ASSIGN_OR_RETURN(
+        followers.monitor,
+        vmm::Monitor::Listen(options.qmp, absl::StrCat("lethe ", kVersion), log));
+    followers.events.Add(*followers.monitor);
+  }
+  if (daemon != nullptr) {
+    followers.events.Add([daemon](const Event& event) {
+      if (event.name == "first-instruction") daemon->Ready();
+    });
+  }
+  return absl::OkStatus();
+}
+
+// The machine's life. Afterwards only its memory is left, if at all.
+absl::StatusOr<vmm::Outcome> Live(vmm::Machine& machine, vmm::Monitor* monitor,
+                                  GuestAccount& account, EndOrder& end_order) {
+  end_order.Serve(machine);
+  account.WatchMemory([&machine] { return machine.touched_memory(); });
+  std::optional<vmm::MachineTeardown> teardown;
+  if (machine.protection() != nullptr) teardown.emplace(machine);
+  if (monitor != nullptr) monitor->Serve(machine, teardown ? &*teardown : nullptr);
+  absl::StatusOr<vmm::Outcome> outcome = machine.Run();
+  if (monitor != nullptr) monitor->Detach();
+  account.StopWatching();
+  return outcome;
+}
+
+absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, Daemon* daemon,
+                                    std::unique_ptr<PidFile> pid_file) {
+  Followers followers;
+  LETHE_RETURN_IF_ERROR(AddFollowers(options, log, daemon, followers));
+  EventFan& events = followers.events;
   events.Report({.name = "process-start"});
   const absl::Cleanup exit = [&] { events.Report({.name = "exit"}); };
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
-
+  const vmm::MachineConfig config = ConfigOf(options, *host);
+  LETHE_ASSIGN_OR_RETURN(auto account,
+                         GuestAccount::Open(options.teardown.ledger,
+                                            {config.name, config.uuid, config.memory_size}, log));
+  events.Add(*account);
   std::optional<UvcMeter> meter;
   if (const emulated::UvcCounters* calls = host->ultravisor_calls()) meter.emplace(*calls, events);
-  EventSink& sink = meter ? static_cast<EventSink&>(*meter) : events;
-  if (daemon != nullptr) {
-    events.Add([daemon](const Event& event) {
-      if (event.name == "first-instruction") daemon->Ready();
-    });
-  }
 
+  EndOrder end_order;
+  termination->Watch([&] { end_order.Give(); });
+  LETHE_RETURN_IF_ERROR(account->Admit(RequestOf(options), [&] { return end_order.given(); }));
   LETHE_ASSIGN_OR_RETURN(
-      auto machine, vmm::Machine::Create(ConfigOf(options, *host), {host->kernel(), log, sink}));
-  termination->Watch([&] { machine->End(vmm::Cause::kSignal); });
-  const absl::StatusOr<vmm::Outcome> outcome = machine->Run();
+      auto machine,
+      vmm::Machine::Create(config,
+                           {host->kernel(), log, meter ? static_cast<EventSink&>(*meter) : events,
+                            account->teardown_account(), [&] { return account->debt(); },
+                            [&](const TeardownOutcome& outcome) { account->Count(outcome); }}));
+  const absl::StatusOr<vmm::Outcome> outcome =
+      Live(*machine, followers.monitor.get(), *account, end_order);
   termination->Stop();
+  const absl::StatusOr<ExitStatus> status =
+      outcome.ok() ? absl::StatusOr<ExitStatus>(Tell(*outcome, log)) : outcome.status();
+  if (machine->left_to_reaper()) {
+    // All that other processes see of us goes; the memory, and what holds it, stays as it is.
+    if (!status.ok()) log.Error(status.status().message());
+    events.Report({.name = "exit"});
+    followers.monitor.reset();
+    pid_file.reset();
+    account->HandOver();
+    ::_exit(static_cast<int>(status.value_or(ExitStatus::kFailure)));
+  }
   machine.reset();
-  if (!outcome.ok()) return outcome.status();
-  return Tell(*outcome, log);
+  events.Report({.name = "released"});
+  return status;
 }
 
 }  // namespace
@@ -107,9 +209,10 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options) {
     LETHE_ASSIGN_OR_RETURN(pid_file, PidFile::Write(options.pid_file));
   }
   if (options.log_file.empty())
-    return RunGuest(options, Log::ToStandardError(options.log_level), daemon.get());
+    return RunGuest(options, Log::ToStandardError(options.log_level), daemon.get(),
+                    std::move(pid_file));
   LETHE_ASSIGN_OR_RETURN(const Log log, Log::ToFile(options.log_file, options.log_level));
-  absl::StatusOr<ExitStatus> status = RunGuest(options, log, daemon.get());
+  absl::StatusOr<ExitStatus> status = RunGuest(options, log, daemon.get(), std::move(pid_file));
   // The caller tells the user, but there may be no one any more.
   if (!status.ok()) log.Error(status.status().message());
   return status;

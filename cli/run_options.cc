@@ -1,21 +1,69 @@
 #include "cli/run_options.h"
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/uuid.h"
 #include "cli/option_values.h"
 #include "cli/quantity.h"
 #include "pv/ledger/ledger_names.h"
+#include "vmm/monitor/monitor_socket.h"
 
 namespace lethe {
 namespace {
+
+constexpr unsigned kMostCleaners = 16;
+constexpr unsigned kMostHostCpus = 1024;  // what a cpu_set_t holds
+
+absl::StatusOr<unsigned> ParseCleaners(absl::string_view text) {
+  unsigned count = 0;
+  if (!absl::SimpleAtoi(text, &count) || count < 1 || count > kMostCleaners)
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is out of range; 1 to ", kMostCleaners, " are accepted"));
+  return count;
+}
+
+// "0,2-5"
+absl::StatusOr<std::vector<unsigned>> ParseCpuList(absl::string_view text) {
+  std::vector<unsigned> cpus;
+  for (absl::string_view part : absl::StrSplit(text, ',')) {
+    const std::pair<absl::string_view, absl::string_view> ends =
+        absl::StrSplit(part, absl::MaxSplits('-', 1));
+    unsigned first = 0;
+    unsigned last = 0;
+    if (!absl::SimpleAtoi(ends.first, &first) ||
+        !absl::SimpleAtoi(absl::StrContains(part, '-') ? ends.second : ends.first, &last) ||
+        first > last || last >= kMostHostCpus)
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", text, "' is no list of CPUs; write one like 0,2-5"));
+    for (unsigned cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+  }
+  return cpus;
+}
 
 void AddTeardownOptions(CLI::App& command, TeardownOptions& teardown) {
   AddParsed(command, "--destroy", teardown.policy, ParseDestroyPolicy,
             "When a protected guest's memory is destroyed: auto, lazy (in the background) or sync, "
             "or separately as reboot=MODE,shutdown=MODE (auto)")
       ->type_name("MODE");
+  AddParsed(command, "--cleaners", teardown.cleaner.concurrency, ParseCleaners,
+            "How many past lives of the guest are cleaned at the same time (1)")
+      ->type_name("COUNT");
+  AddChoice<CleanerPriority>(command, "--cleaner-priority", teardown.cleaner.priority,
+                             {{"auto", CleanerPriority::kAuto},
+                              {"idle", CleanerPriority::kIdle},
+                              {"normal", CleanerPriority::kNormal}},
+                             "Priority of cleaning while nobody waits for it (auto: idle where "
+                             "that can be left again)");
+  AddParsed(command, "--cleaner-cpus", teardown.cleaner.cpus, ParseCpuList,
+            "Host CPUs that clean (all)")
+      ->type_name("LIST");
   AddChoice<bool>(command, "--reaper", teardown.reaper, {{"on", true}, {"off", false}},
                   "Helper process that cleans up after this one has ended (on)");
+  AddChoice<ReaperPriority>(command, "--reaper-priority", teardown.reaper_priority,
+                            {{"idle", ReaperPriority::kIdle}, {"normal", ReaperPriority::kNormal}},
+                            "Priority of that process while memory is not short (idle)");
   command
       .add_option("--reaper-cgroup", teardown.reaper_cgroup,
                   "Control group that the helper process moves to")
@@ -66,6 +114,9 @@ void AddRunOptions(CLI::App& command, RunOptions& run) {
                   "Where the guest's console is: stdio (Ctrl-A x ends the guest), none, "
                   "file:PATH (output only)")
       ->type_name("stdio|none|file:PATH");
+  AddParsed(command, "--qmp", run.qmp, vmm::ParseMonitorAddress,
+            "Control socket that speaks QMP, for this user (unix:PATH)")
+      ->type_name("unix:PATH");
   command
       .add_option("--events", run.events, "Write life-cycle events to FILE, one JSON object a line")
       ->type_name("FILE");

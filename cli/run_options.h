@@ -9,15 +9,19 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "cli/host_options.h"
+#include "pv/cleaner.h"
 #include "pv/destroy_policy.h"
 #include "pv/ledger/admission.h"
+#include "pv/reaper/helper_block.h"
 
 namespace lethe {
 
 // How the guest ends.
 struct TeardownOptions {
   DestroyPolicy policy;
+  CleanerOptions cleaner;
   bool reaper = true;
+  ReaperPriority reaper_priority = ReaperPriority::kIdle;
   std::string reaper_cgroup;  // empty: stays where the VMM is
   std::string ledger;         // empty: the default directory; "none": no ledger
 };
@@ -42,6 +46,7 @@ struct RunOptions {
   std::string append;
   std::string image;
   std::string console = "stdio";  // stdio, none, file:PATH
+  std::string qmp;                // path of the control socket; empty: none
   std::string events;             // file of JSON lines; empty: none
   LogLevel log_level = LogLevel::kInfo;
   std::string log_file;  // empty: standard error

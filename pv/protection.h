@@ -88,6 +88,7 @@ class Protection {
   DestroyPolicy policy() const { return policy_; }
   // What is signalled about memory: decisions respect it and the cleaner hurries. Any thread.
   void SetPressure(PressureLevel level);
+  PressureLevel pressure() const { return pressure_; }
   // The newest decision of a kind. Any thread.
   std::optional<DestroyDecision> last_decision(TeardownKind kind) const;
 

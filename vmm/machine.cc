@@ -45,7 +45,8 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& co
                                                std::move(memory), std::move(vm), std::move(flic),
                                                std::move(console)));
   LETHE_RETURN_IF_ERROR(machine->AddCpus());
-  machine->PrepareProtection();
+  machine->PrepareProtection(surroundings);
+  machine->StartReaper();
   return machine;
 }
 
@@ -75,7 +76,8 @@ Machine::Machine(const MachineConfig& config, const Surroundings& surroundings, 
                 &storage_operands_,
                 system_.capabilities().protected_guests,
                 config_.name,
-                config_.uuid} {
+                config_.uuid},
+      shutdown_(surroundings.log, surroundings.account) {
   Event memory_event;
   memory_event.name = "memory";
   memory_event.host_address = memory_.slot_address();
@@ -118,7 +120,13 @@ absl::Status Machine::AddCpus() {
   return absl::OkStatus();
 }
 
-void Machine::PrepareProtection() {
+void Machine::StartReaper() {
+  std::vector<kvm::Vcpu*> vcpus;
+  for (const auto& cpu : cpus_.all()) vcpus.push_back(&cpu->vcpu());
+  shutdown_.StartReaper(config_.reaper, config_.name, memory_, vm_.MakeSurvivor(vcpus));
+}
+
+void Machine::PrepareProtection(const Surroundings& surroundings) {
   const kvm::Capabilities& host = system_.capabilities();
   if (!host.protected_guests) return;
   std::vector<kvm::Vcpu*> vcpus;
@@ -127,6 +135,11 @@ void Machine::PrepareProtection() {
   options.destroy = config_.destroy;
   options.kernel_can_set_aside = host.protected_async_disable;
   options.guest_memory = memory_.size();
+  options.touched = [this] { return memory_.touched(); };
+  options.debt = surroundings.debt;
+  options.on_teardown = surroundings.on_teardown;
+  options.cleaner = config_.cleaner;
+  options.reaper_alive = [this] { return shutdown_.reaper_alive(); };
   protection_.emplace(vm_, std::move(vcpus), std::move(options), events_);
 }
 
@@ -152,7 +165,21 @@ absl::StatusOr<Outcome> Machine::Run() {
   absl::StatusOr<Outcome> outcome = Start();
   if (!outcome.ok() && !IsOver(run_state())) Enter(RunState::kInternalError);
   requests_.Close();
+  const absl::Status concluded =
+      Conclude(outcome.ok() ? RunStateName(run_state()) : outcome.status().message());
+  if (outcome.ok() && !concluded.ok()) return concluded;
   return outcome;
+}
+
+absl::Status Machine::Conclude(absl::string_view reason) {
+  console_->Stop();
+  {
+    AllOut out(cpus_);
+    cpus_.End();
+  }
+  LETHE_RETURN_IF_ERROR(shutdown_.Carry(protection(), reason, memory_.touched()));
+  Report("stopped");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Outcome> Machine::Start() {
@@ -265,7 +292,6 @@ absl::StatusOr<std::optional<Outcome>> Machine::Serve(const MachineRequest& requ
     Result operator()(const PowerOff&) const {
       machine.Enter(RunState::kShutdown);
       machine.Report("power-off", "", Cause::kGuestShutdown);
-      if (machine.protection_) LETHE_RETURN_IF_ERROR(machine.protection_->End("power-off"));
       return Outcome{};
     }
     Result operator()(const Crash& crash) const {

@@ -2,6 +2,7 @@
 #define LETHE_VMM_MACHINE_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,7 @@
 #include "vmm/quiesce_signal.h"
 #include "vmm/sclp.h"
 #include "vmm/sclp_event_facility.h"
+#include "vmm/shutdown.h"
 
 namespace lethe::vmm {
 
@@ -42,6 +44,11 @@ class Machine : public MachineControl {
     kvm::Kernel& kernel;
     const Log& log;
     EventSink& events;
+    TeardownAccount account = {};
+    // What other guests of this host owe; asked by the machine's owner.
+    std::function<HostDebt()> debt = [] { return HostDebt(); };
+    // Called by the machine's owner and by cleaner threads.
+    std::function<void(const TeardownOutcome&)> on_teardown = [](const TeardownOutcome&) {};
   };
 
   // Validates the configuration and opens all resources. Errors are one line for the user.
@@ -51,8 +58,15 @@ class Machine : public MachineControl {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Loads the guest and runs it to its end. Once. An error: the host failed.
+  // Loads the guest and runs it to its end. Once. An error: the host failed. Afterwards no CPU
+  // runs, the console is closed, and what was secure is clean or left to the reaper.
   absl::StatusOr<Outcome> Run();
+  // After Run(): the process is to end at once, without destroying this.
+  bool left_to_reaper() const { return shutdown_.left_to_reaper(); }
+  // Any thread.
+  Protection* protection() { return protection_ ? &*protection_ : nullptr; }
+  const Shutdown& shutdown() const { return shutdown_; }
+  std::optional<std::uint64_t> touched_memory() const { return memory_.touched(); }
 
   RunState run_state() const override { return run_state_; }
   std::string name() const override { return config_.name; }
@@ -77,11 +91,13 @@ class Machine : public MachineControl {
   // Creation, in this order.
   static absl::Status EnableCapabilities(const kvm::System& system, const kvm::Vm& vm);
   absl::Status AddCpus();
-  void PrepareProtection();
+  void PrepareProtection(const Surroundings& surroundings);
+  void StartReaper();
 
   // The owner's work.
   absl::StatusOr<Outcome> Start();
   absl::StatusOr<Outcome> ServeRequests();
+  absl::Status Conclude(absl::string_view reason);
   void Enter(RunState state);
   absl::Status Load(unsigned cpu);
   absl::StatusOr<std::optional<Outcome>> Serve(const MachineRequest& request);
@@ -125,6 +141,7 @@ class Machine : public MachineControl {
   SecureOperands secure_operands_;
   Platform platform_;
   CpuSet cpus_;
+  Shutdown shutdown_;
   std::optional<Protection> protection_;  // if the host can run protected guests
 };
 

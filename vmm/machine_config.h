@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "pv/destroy_policy.h"
 #include "vmm/guest_memory.h"
+#include "vmm/shutdown.h"
 
 namespace lethe::vmm {
 
@@ -36,6 +37,8 @@ struct MachineConfig {
   BootConfig boot;
   ConsoleConfig console;
   DestroyPolicy destroy;  // of protected guests
+  CleanerOptions cleaner;
+  ReaperConfig reaper;
 };
 
 inline constexpr unsigned kMaximumCpus = 248;  // the slots of an extended system control area

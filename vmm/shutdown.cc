@@ -1,0 +1,110 @@
+#include "vmm/shutdown.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "pv/ledger/ledger.h"
+
+namespace lethe::vmm {
+namespace {
+
+LedgerStrategy ForLedger(ShutdownStrategy strategy) {
+  switch (strategy) {
+    case ShutdownStrategy::kBulk:
+      return LedgerStrategy::kBulk;
+    case ShutdownStrategy::kTrickle:
+      return LedgerStrategy::kTrickle;
+    case ShutdownStrategy::kExit:
+      return LedgerStrategy::kExit;
+    case ShutdownStrategy::kSync:
+      break;
+  }
+  return LedgerStrategy::kSync;
+}
+
+ReaperStrategy ForReaper(ShutdownStrategy strategy) {
+  switch (strategy) {
+    case ShutdownStrategy::kTrickle:
+      return ReaperStrategy::kTrickle;
+    case ShutdownStrategy::kExit:
+      return ReaperStrategy::kExit;
+    case ShutdownStrategy::kBulk:
+    case ShutdownStrategy::kSync:
+      break;
+  }
+  return ReaperStrategy::kBulk;
+}
+
+// An ordinary guest: nothing is secure, the reaper only gives the memory back.
+DestroyDecision NothingToDestroy(bool has_reaper) {
+  DestroyDecision decision;
+  decision.strategy = has_reaper ? ShutdownStrategy::kBulk : ShutdownStrategy::kSync;
+  decision.lazy = has_reaper;
+  decision.reasons.emplace_back("this host has no protected guests");
+  return decision;
+}
+
+}  // namespace
+
+void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_name,
+                           GuestMemory& memory, std::unique_ptr<kvm::Survivor> survivor) {
+  if (!config.wanted) return;
+  ReaperOptions options;
+  options.name = guest_name;
+  if (survivor != nullptr) {
+    const kvm::Survivor::Needs needs = survivor->needs();
+    options.descriptors = needs.descriptors;
+    options.survivor_system_calls = needs.system_calls;
+  }
+  options.survivor = std::move(survivor);
+  options.memory = memory.bytes();
+  options.memory_fd = memory.file();
+  if (account_.record_descriptor >= 0) options.descriptors.push_back(account_.record_descriptor);
+  options.priority = config.priority;
+  if (!config.cgroup.empty()) options.cgroup = config.cgroup;
+  options.arguments = config.arguments;
+  options.record = account_.record;
+  options.totals = account_.totals;
+  auto reaper = Reaper::Start(std::move(options));
+  if (!reaper.ok()) {
+    log_.Warning(
+        absl::StrCat("no reaper, so the end of this process takes as long as its memory "
+                     "needs: ",
+                     reaper.status().message()));
+    return;
+  }
+  reaper_ = *std::move(reaper);
+  for (const std::string& warning : reaper_->warnings()) log_.Warning(warning);
+}
+
+std::optional<pid_t> Shutdown::reaper_pid() const {
+  if (reaper_ == nullptr) return std::nullopt;
+  return reaper_->pid();
+}
+
+absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
+                             std::optional<std::uint64_t> touched) {
+  const DestroyDecision decision =
+      protection != nullptr ? protection->DecideShutdown() : NothingToDestroy(reaper_alive());
+  EnterDying(decision, touched);
+  left_to_reaper_ = decision.shutdown() != ShutdownStrategy::kSync && reaper_alive();
+  if (left_to_reaper_) {
+    reaper_->SetStrategy(ForReaper(decision.shutdown()));
+    return absl::OkStatus();
+  }
+  // Should this process be killed over it, the reaper still goes on.
+  absl::Status status =
+      protection != nullptr ? protection->End(reason, decision) : absl::OkStatus();
+  if (reaper_ != nullptr) reaper_->Dismiss();
+  return status;
+}
+
+void Shutdown::EnterDying(const DestroyDecision& decision, std::optional<std::uint64_t> touched) {
+  if (account_.record == nullptr) return;
+  lethe::EnterDying(*account_.record, touched.value_or(0) / kLedgerPageBytes,
+                    ForLedger(decision.shutdown()), LedgerNow());
+}
+
+}  // namespace lethe::vmm
