@@ -243,7 +243,10 @@ absl::StatusOr<AdmissionOutcome> Admission::Admit(const AdmissionRequest& reques
   std::uint64_t short_at_first = 0;
   bool settling = false;
   for (;;) {
-    if (world_.cancelled()) return absl::CancelledError("called off while it waited for memory");
+    if (world_.cancelled()) {
+      Enter(AdmissionVerdict::kRefuse, entry.record());
+      return absl::CancelledError("called off while it waited for memory");
+    }
     LETHE_ASSIGN_OR_RETURN(const Look look, LookOnce(request, entry, waited, settling));
     if (look.verdict != AdmissionVerdict::kWait) return Conclude(request, look, waited);
     // What a guest has just returned may not be counted as available yet: when the last debt is

@@ -28,11 +28,13 @@ class EntryFileTest : public LedgerTest {
   std::string Bytes(LedgerState state, std::uint64_t since_ns) {
     LedgerEntry entry = *LedgerEntry::Unlisted(GuestNamed("stray"));
     EnterState(entry.record(), state, since_ns);
-    const std::string bytes(reinterpret_cast<const char*>(&entry.record()), sizeof(LedgerRecord));
-    return bytes;
+    return std::string(reinterpret_cast<const char*>(&entry.record()), sizeof(LedgerRecord));
   }
   void Put(const std::string& name, const std::string& bytes) {
     std::ofstream(path() + "/" + name, std::ios::binary) << bytes;
+  }
+  void Overwrite(const std::string& name, const std::string& bytes) {
+    std::fstream(path() + "/" + name, std::ios::binary | std::ios::in | std::ios::out) << bytes;
   }
   bool Exists(const std::string& name) { return std::filesystem::exists(path() + "/" + name); }
 };
@@ -192,12 +194,13 @@ TEST_F(EntryFileTest, FilesThatAreNotWellFormedAreIgnoredMentionedAndLeftAlone) 
 }
 
 TEST_F(EntryFileTest, NoContentOfAFileDoesHarm) {
+  Put("guest-fuzz", "");
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
     std::string bytes = Bytes(LedgerState::kDying, LedgerNow());
     for (int change = 0; change < 4; ++change)
       bytes[24 + random() % (bytes.size() - 24)] = static_cast<char>(random());
-    Put("guest-fuzz", bytes);
+    Overwrite("guest-fuzz", bytes);
     const auto entries = Entries();
     ASSERT_LE(entries.size(), 1u);
     for (const LedgerSnapshot& entry : entries) {
