@@ -163,17 +163,19 @@ std::string StatusLine(int pid, const std::string& key) {
 class ReaperTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    const int adopts = prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (!CloneWorks()) GTEST_SKIP() << "no clone(2) with CLONE_VM here (user-mode emulation)";
+    ASSERT_EQ(adopts, 0);
     void* shared =
         mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(shared, MAP_FAILED);
     board_ = new (shared) Board{};
     board_->needed_fd = -1;
     board_->record.state = LedgerState::kRunning;
-    if (!CloneWorks()) GTEST_SKIP() << "no clone(2) with CLONE_VM here (user-mode emulation)";
   }
 
   void TearDown() override {
+    if (board_ == nullptr) return;
     for (const int pid : {board_->vmm_pid.load(), board_->reaper_pid.load()})
       if (pid > 0) kill(pid, SIGKILL);
     while (waitpid(-1, nullptr, __WALL) > 0) {
