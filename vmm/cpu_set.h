@@ -2,6 +2,7 @@
 #define LETHE_VMM_CPU_SET_H_
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -55,19 +56,28 @@ class CpuSet {
 // A barrier: while it exists no CPU is inside the guest or an exit handler. Not for CPU threads.
 class AllOut {
  public:
-  explicit AllOut(CpuSet& cpus) : cpus_(cpus) {
-    for (const auto& thread : cpus_.all()) thread->Hold();
-    for (const auto& thread : cpus_.all()) thread->WaitOutside();
-  }
-  ~AllOut() {
-    for (const auto& thread : cpus_.all()) thread->Release();
-  }
+  // Waits for all CPUs, however long that takes.
+  explicit AllOut(CpuSet& cpus);
+  // Waits for `bound`. Should that not be enough, status() says which CPU did not come out and
+  // where it has been for how long, and the barrier does not hold: KVM would wait for that CPU
+  // without end in any command for all of the guest. (Destroyed, it lets all go as usual.)
+  AllOut(CpuSet& cpus, std::chrono::nanoseconds bound);
+  ~AllOut();
   AllOut(const AllOut&) = delete;
   AllOut& operator=(const AllOut&) = delete;
 
+  // OK, or DeadlineExceeded.
+  const absl::Status& status() const { return status_; }
+
  private:
+  void Hold();
+
   CpuSet& cpus_;
+  absl::Status status_;
 };
+
+// What a reboot or the way into protected mode gives CPUs to come out.
+inline constexpr std::chrono::seconds kBarrierPatience{10};
 
 }  // namespace lethe::vmm
 

@@ -85,6 +85,26 @@ void VcpuThread::WaitOutside() {
   changed_.wait(lock, [this] { return outside_; });
 }
 
+bool VcpuThread::WaitOutside(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, deadline, [this] { return outside_; });
+}
+
+void VcpuThread::Be(Whereabouts::Place place) {
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  whereabouts_.store(
+      static_cast<std::uint64_t>(now.count()) << 2 | static_cast<std::uint64_t>(place),
+      std::memory_order_relaxed);
+}
+
+Whereabouts VcpuThread::whereabouts() const {
+  const std::uint64_t both = whereabouts_.load(std::memory_order_relaxed);
+  const std::chrono::nanoseconds since(both >> 2);
+  return {static_cast<Whereabouts::Place>(both & 3),
+          std::chrono::steady_clock::time_point(
+              std::chrono::duration_cast<std::chrono::steady_clock::duration>(since))};
+}
+
 void VcpuThread::Release() {
   std::lock_guard lock(mutex_);
   LETHE_CHECK(holds_ > 0);
@@ -127,6 +147,7 @@ VcpuThread::State VcpuThread::Stopped() { return StayOutside(State::kStopped); }
 VcpuThread::State VcpuThread::Paused() { return StayOutside(State::kPaused); }
 
 VcpuThread::State VcpuThread::StayOutside(State current) {
+  Be(Whereabouts::Place::kOutside);
   std::unique_lock lock(mutex_);
   outside_ = true;
   changed_.notify_all();
@@ -143,10 +164,12 @@ VcpuThread::State VcpuThread::StayOutside(State current) {
 
 void VcpuThread::RunOrders(std::unique_lock<std::mutex>& lock) {
   while (!orders_.empty()) {
+    Be(Whereabouts::Place::kOrder);
     const std::function<void()> order = std::move(orders_.front());
     orders_.pop_front();
     lock.unlock();
     order();
+    Be(Whereabouts::Place::kOutside);
     lock.lock();
   }
 }
@@ -164,7 +187,9 @@ void VcpuThread::Park() {
 
 VcpuThread::State VcpuThread::Running() {
   while (TakeRequests()) {
+    Be(Whereabouts::Place::kGuest);
     const absl::StatusOr<kvm::VcpuExit> exit = vcpu_->Enter();
+    Be(Whereabouts::Place::kExitHandler);
     const absl::StatusOr<Next> next =
         exit.ok() ? on_exit_(*this, *exit) : absl::StatusOr<Next>(exit.status());
     if (!next.ok()) on_failure_(*this, next.status());

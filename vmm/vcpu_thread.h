@@ -2,7 +2,9 @@
 #define LETHE_VMM_VCPU_THREAD_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -26,6 +28,19 @@ enum class Activity {
 enum class Next {
   kContinue,  // look at the activity, and run on if it still is kOperating
   kPark,      // stay out of the guest until Unpark(): a request to the machine's owner is posted
+};
+
+// Where a CPU's thread is, and since when, for messages about one that does not come out.
+struct Whereabouts {
+  enum class Place {
+    kOutside,
+    kGuest,        // KVM_RUN
+    kExitHandler,  // of the last exit
+    kOrder,        // carries out an order of another thread
+  };
+
+  Place place = Place::kOutside;
+  std::chrono::steady_clock::time_point since = {};
 };
 
 // One CPU of the guest: a thread that is in one of three states,
@@ -62,6 +77,9 @@ class VcpuThread {
   // Ends the thread and waits for it; the CPU must not be inside an exit handler for long.
   void End();
 
+  // Any thread, at any time.
+  Whereabouts whereabouts() const;
+
   // Any thread may ask; the answer holds until the CPU or another CPU acts.
   Activity activity() const;
   // On this thread, or while held or not started.
@@ -75,6 +93,7 @@ class VcpuThread {
   // done; each Hold() needs one Release(). Prefer AllOut.
   void Hold();
   void WaitOutside();
+  bool WaitOutside(std::chrono::steady_clock::time_point deadline);  // false: it is over
   void Release();
   // Lets a CPU go that parked itself. While held: takes effect at Release().
   void Unpark();
@@ -91,6 +110,7 @@ class VcpuThread {
   void RunOrders(std::unique_lock<std::mutex>& lock);  // lock held; released meanwhile
   bool TakeRequests();                                 // false: leave Running
   void Park();
+  void Be(Whereabouts::Place place);
 
   const std::unique_ptr<kvm::Vcpu> vcpu_;
   const ExitHandler on_exit_;
@@ -105,6 +125,8 @@ class VcpuThread {
   bool outside_ = true;
   bool ending_ = false;
   std::deque<std::function<void()>> orders_;
+  // Place in the two low bits, above it the time: both are always of the same moment.
+  std::atomic<std::uint64_t> whereabouts_ = 0;
   // Set by the thread itself: `thread_` may not be assigned yet when it first asks.
   std::atomic<std::thread::id> self_;
   std::thread thread_;

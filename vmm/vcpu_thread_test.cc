@@ -12,6 +12,10 @@
 namespace lethe::vmm {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
 // Two CPUs on a KVM whose KVM_RUN waits for a kick.
 class VcpuThreadTest : public ::testing::Test {
  protected:
@@ -23,6 +27,7 @@ class VcpuThreadTest : public ::testing::Test {
           *vm->CreateVcpu(address),
           [this](VcpuThread&, const kvm::VcpuExit&) -> absl::StatusOr<Next> {
             ++exits;
+            if (on_exit) on_exit();
             return next;
           },
           [this](VcpuThread&, absl::Status) { ++failures; });
@@ -40,6 +45,7 @@ class VcpuThreadTest : public ::testing::Test {
   std::atomic<int> exits = 0;
   std::atomic<int> failures = 0;
   std::atomic<Next> next = Next::kContinue;
+  std::function<void()> on_exit;  // set before the start
   CpuSet cpus;
   VcpuThread* first = nullptr;
   VcpuThread* second = nullptr;
@@ -126,6 +132,52 @@ TEST_F(VcpuThreadTest, ReportsFailureAndParks) {
   first->WaitOutside();
   EXPECT_EQ(failures, 1);
   EXPECT_EQ(exits, 0);
+}
+
+TEST_F(VcpuThreadTest, ABoundedBarrierIsAsGoodAsAnother) {
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  while (first->whereabouts().place != Whereabouts::Place::kGuest) std::this_thread::yield();
+  const AllOut out(cpus, std::chrono::hours(1));
+  EXPECT_THAT(out.status(), IsOk());
+  EXPECT_EQ(first->whereabouts().place, Whereabouts::Place::kOutside);
+}
+
+TEST_F(VcpuThreadTest, ABoundedBarrierSaysWhoIsStuckInTheGuest) {
+  std::atomic<bool> stuck = true;
+  kernel.on_run = [&](unsigned, abi::kvm_run&) {
+    while (stuck) std::this_thread::yield();  // no kick helps
+    return -EINTR;
+  };
+  ASSERT_THAT(second->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  while (second->whereabouts().place != Whereabouts::Place::kGuest) std::this_thread::yield();
+  {
+    const AllOut out(cpus, std::chrono::milliseconds(1));
+    EXPECT_EQ(out.status().code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_THAT(out.status(), FailsWith(AllOf(HasSubstr("CPU 1 has been in the guest (KVM_RUN)"),
+                                              Not(HasSubstr("CPU 0")))));
+  }
+  stuck = false;
+  EXPECT_THAT(AllOut(cpus, std::chrono::hours(1)).status(), IsOk());
+}
+
+TEST_F(VcpuThreadTest, ABoundedBarrierSaysWhoIsStuckInAnExitHandler) {
+  kernel.on_run = [&](unsigned, abi::kvm_run& run) {
+    run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
+    return 0;
+  };
+  std::atomic<bool> stuck = true;
+  on_exit = [&] {
+    while (stuck) std::this_thread::yield();
+  };
+  ASSERT_THAT(first->SetActivity(Activity::kOperating), IsOk());
+  cpus.Start();
+  while (first->whereabouts().place != Whereabouts::Place::kExitHandler) std::this_thread::yield();
+  EXPECT_THAT(AllOut(cpus, std::chrono::milliseconds(1)).status(),
+              FailsWith(HasSubstr("CPU 0 has been in the handler of an exit for")));
+  stuck = false;
+  EXPECT_THAT(AllOut(cpus, std::chrono::hours(1)).status(), IsOk());
 }
 
 }  // namespace
