@@ -23,7 +23,7 @@ struct Wording {
 };
 
 // Events that are told to people, and how.
-constexpr std::array<Wording, 13> kWordings{{
+constexpr std::array<Wording, 19> kWordings{{
     {"pv-enable", "secure configuration created"},
     {"pv-unpack", "image unpacked"},
     {"pv-verify", "image verified"},
@@ -36,6 +36,12 @@ constexpr std::array<Wording, 13> kWordings{{
     {"perform-end", "cleaning in background ended (PERFORM)"},
     {"disable", "destroyed in the foreground (DISABLE)"},
     {"power-off", "guest powered off"},
+    {"power-down-request", "guest is asked to shut down"},
+    {"pause", "guest paused"},
+    {"resume", "guest goes on"},
+    {"decision", "teardown"},
+    {"degraded", "degraded"},
+    {"released", "memory given back"},
     {"first-instruction", "first guest instruction"},
 }};
 

@@ -24,6 +24,7 @@
 #include "cli/termination.h"
 #include "cli/uvc_meter.h"
 #include "cli/version.h"
+#include "pv/pressure_watcher.h"
 #include "vmm/machine.h"
 #include "vmm/machine_teardown.h"
 #include "vmm/monitor/monitor.h"
@@ -136,9 +137,22 @@ absl::Status AddFollowers(const RunOptions& options, const Log& log, Daemon* dae
   return absl::OkStatus();
 }
 
+// Has the machine's teardowns respect what is signalled about memory, if the host signals it.
+std::unique_ptr<PressureWatcher> WatchPressure(vmm::Machine& machine, const Log& log) {
+  Protection* const protection = machine.protection();
+  if (protection == nullptr) return nullptr;
+  auto watcher = PressureWatcher::Start(
+      OpenPressureTriggers(),
+      {.on_change = [protection](PressureLevel level) { protection->SetPressure(level); }}, log);
+  if (watcher.ok()) return *std::move(watcher);
+  log.Warning(absl::StrCat("memory pressure is not followed: ", watcher.status().message()));
+  return nullptr;
+}
+
 // The machine's life. Afterwards only its memory is left, if at all.
 absl::StatusOr<vmm::Outcome> Live(vmm::Machine& machine, vmm::Monitor* monitor,
-                                  GuestAccount& account, EndOrder& end_order) {
+                                  GuestAccount& account, EndOrder& end_order, const Log& log) {
+  const std::unique_ptr<PressureWatcher> pressure = WatchPressure(machine, log);
   end_order.Serve(machine);
   account.WatchMemory([&machine] { return machine.touched_memory(); });
   std::optional<vmm::MachineTeardown> teardown;
@@ -177,7 +191,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
                             account->teardown_account(), [&] { return account->debt(); },
                             [&](const TeardownOutcome& outcome) { account->Count(outcome); }}));
   const absl::StatusOr<vmm::Outcome> outcome =
-      Live(*machine, followers.monitor.get(), *account, end_order);
+      Live(*machine, followers.monitor.get(), *account, end_order, log);
   termination->Stop();
   const absl::StatusOr<ExitStatus> status =
       outcome.ok() ? absl::StatusOr<ExitStatus>(Tell(*outcome, log)) : outcome.status();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "pv/ledger/ledger.h"
+#include "pv/pressure_trigger.h"
 
 namespace lethe::vmm {
 namespace {
@@ -67,6 +68,9 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
   options.arguments = config.arguments;
   options.record = account_.record;
   options.totals = account_.totals;
+  // Of its own: a trigger tells of each event once.
+  const std::vector<UniqueFd> triggers = OpenStallTriggers();
+  for (const UniqueFd& trigger : triggers) options.pressure_triggers.push_back(trigger.get());
   auto reaper = Reaper::Start(std::move(options));
   if (!reaper.ok()) {
     log_.Warning(
@@ -76,7 +80,7 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
     return;
   }
   reaper_ = *std::move(reaper);
-  for (const std::string& warning : reaper_->warnings()) log_.Warning(warning);
+  for (const std::string& warning : reaper_->warnings()) log_.Info(warning);
 }
 
 std::optional<pid_t> Shutdown::reaper_pid() const {
