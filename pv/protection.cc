@@ -57,7 +57,8 @@ CleanerOptions Protection::CountingCleaner() {
   CleanerOptions counting = options_.cleaner;
   counting.on_end = [this](const Cleaning& cleaning) {
     options_.cleaner.on_end(cleaning);
-    const bool failed = cleaning.end == CleaningEnd::kFailed;
+    const bool failed =
+        cleaning.end == CleaningEnd::kFailed || cleaning.end == CleaningEnd::kInterrupted;
     options_.on_teardown({.part = TeardownOutcome::Part::kBackground,
                           .strategy = RebootStrategy::kSetAside,
                           .duration = cleaning.duration,
