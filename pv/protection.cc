@@ -198,7 +198,7 @@ absl::Status Protection::Unprotect(absl::string_view reason) {
   const DestroyDecision decision = Decide(TeardownKind::kReboot);
   TeardownOutcome outcome{.strategy = decision.strategy, .fallback = decision.fallback};
   outcome.pages = TouchedPages();
-  const absl::Status status = CarryOut(decision, reason, outcome);
+  absl::Status status = CarryOut(decision, reason, outcome);
   outcome.duration = stopwatch.Elapsed();
   outcome.ok = status.ok();
   options_.on_teardown(outcome);

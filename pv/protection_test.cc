@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -595,6 +599,35 @@ TEST_F(ProtectionTest, AGuestThatIsNotTakenUpInTimeCountsAsFallback) {
   }
   EXPECT_THAT(fallbacks, ElementsAre(Fallback::kNone, Fallback::kNone, Fallback::kSlotTaken));
   gate.Open();
+}
+
+// A monitor changes its mind and looks at everything while the guest reboots.
+TEST_F(ProtectionTest, TakesPolicyAndPressureFromOtherThreads) {
+  auto protection = MakeProtection();
+  std::atomic<bool> over = false;
+  std::thread monitor([&] {
+    for (unsigned i = 0; !over; ++i) {
+      const DestroyPolicy policy(static_cast<DestroyMode>(i % 3),
+                                 static_cast<DestroyMode>((i + 1) % 3));
+      protection->SetPolicy(policy);
+      EXPECT_EQ(protection->policy(), policy);
+      protection->SetPressure(static_cast<PressureLevel>(i % 3));
+      if (const auto decision = protection->last_decision(TeardownKind::kReboot)) {
+        EXPECT_EQ(decision->kind(), TeardownKind::kReboot);
+        EXPECT_FALSE(decision->reasons.empty());
+      }
+      EXPECT_LE(protection->cleaner().zombies().waiting, 1u);
+      static_cast<void>(protection->is_protected());
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    ProtectWell(*protection);
+    EXPECT_THAT(protection->Unprotect("reboot"), IsOk());
+  }
+  over = true;
+  monitor.join();
+  protection->cleaner().WaitUntilIdle();
+  EXPECT_EQ(kernel_.secure_configurations(), 0);
 }
 
 // Reboots in a row with everything that may go wrong, going wrong at random: the guest comes up in
