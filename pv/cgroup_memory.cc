@@ -108,13 +108,19 @@ std::optional<std::uint64_t> Smaller(std::optional<std::uint64_t> a,
   return std::min(*a, *b);
 }
 
+// The kernel sums memory.stat up from all CPUs and groups below, which takes its time: asked for
+// only where it matters.
+std::string StatIfLimited(const CgroupLevel& level, const std::string& directory) {
+  return level.limit ? ReadKernelFile(directory + "/memory.stat") : std::string();
+}
+
 CgroupLevel ReadV2(const std::string& directory) {
   CgroupLevel level;
   // "max" is not a number: no limit.
   level.limit =
       Smaller(ReadNumber(directory + "/memory.max"), ReadNumber(directory + "/memory.high"));
   level.usage = ReadNumber(directory + "/memory.current");
-  const std::string stat = ReadKernelFile(directory + "/memory.stat");
+  const std::string stat = StatIfLimited(level, directory);
   level.reclaimable = FlatValue(stat, "inactive_file") + FlatValue(stat, "active_file");
   const std::string events = ReadKernelFile(directory + "/memory.events");
   level.high_events = FlatValue(events, "high");
@@ -125,10 +131,10 @@ CgroupLevel ReadV2(const std::string& directory) {
 
 CgroupLevel ReadV1(const std::string& directory) {
   CgroupLevel level;
-  const std::string stat = ReadKernelFile(directory + "/memory.stat");
   level.limit = ReadNumber(directory + "/memory.limit_in_bytes");
   if (level.limit && *level.limit >= kUnlimited) level.limit.reset();
   level.usage = ReadNumber(directory + "/memory.usage_in_bytes");
+  const std::string stat = StatIfLimited(level, directory);
   level.reclaimable = FlatValue(stat, "total_inactive_file") + FlatValue(stat, "total_active_file");
   level.max_events = ReadNumber(directory + "/memory.failcnt").value_or(0);
   level.oom_events = FlatValue(ReadKernelFile(directory + "/memory.oom_control"), "oom_kill");

@@ -38,6 +38,7 @@ struct CgroupLevel {
   std::optional<std::uint64_t> limit = std::nullopt;
   std::optional<std::uint64_t> usage = std::nullopt;
   // Page cache of files, which the kernel drops before it takes anything else: part of the usage.
+  // Not looked for where there is no limit.
   std::uint64_t reclaimable = 0;
   // How often, since the group exists, usage was pushed below memory.high, hit the maximum, and
   // nothing could be reclaimed. Version 1 knows the second (failcnt) and the third (oom_kill).
