@@ -138,11 +138,12 @@ absl::Status AddFollowers(const RunOptions& options, const Log& log, Daemon* dae
 }
 
 // Has the machine's teardowns respect what is signalled about memory, if the host signals it.
-std::unique_ptr<PressureWatcher> WatchPressure(vmm::Machine& machine, const Log& log) {
+std::unique_ptr<PressureWatcher> WatchPressure(PressureTriggers triggers, vmm::Machine& machine,
+                                               const Log& log) {
   Protection* const protection = machine.protection();
   if (protection == nullptr) return nullptr;
   auto watcher = PressureWatcher::Start(
-      OpenPressureTriggers(),
+      std::move(triggers),
       {.on_change = [protection](PressureLevel level) { protection->SetPressure(level); }}, log);
   if (watcher.ok()) return *std::move(watcher);
   log.Warning(absl::StrCat("memory pressure is not followed: ", watcher.status().message()));
@@ -151,8 +152,7 @@ std::unique_ptr<PressureWatcher> WatchPressure(vmm::Machine& machine, const Log&
 
 // The machine's life. Afterwards only its memory is left, if at all.
 absl::StatusOr<vmm::Outcome> Live(vmm::Machine& machine, vmm::Monitor* monitor,
-                                  GuestAccount& account, EndOrder& end_order, const Log& log) {
-  const std::unique_ptr<PressureWatcher> pressure = WatchPressure(machine, log);
+                                  GuestAccount& account, EndOrder& end_order) {
   end_order.Serve(machine);
   account.WatchMemory([&machine] { return machine.touched_memory(); });
   std::optional<vmm::MachineTeardown> teardown;
@@ -170,11 +170,15 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   LETHE_RETURN_IF_ERROR(AddFollowers(options, log, daemon, followers));
   EventFan& events = followers.events;
   events.Report({.name = "process-start"});
+  std::unique_ptr<GuestAccount> account;  // is told of the exit, too
   const absl::Cleanup exit = [&] { events.Report({.name = "exit"}); };
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
-  const vmm::MachineConfig config = ConfigOf(options, *host);
-  LETHE_ASSIGN_OR_RETURN(auto account,
+  vmm::MachineConfig config = ConfigOf(options, *host);
+  PressureTriggers triggers = OpenPressureTriggers();
+  for (const PressureTrigger& trigger : triggers.triggers)
+    config.reaper.descriptors.push_back(trigger.fd.get());
+  LETHE_ASSIGN_OR_RETURN(account,
                          GuestAccount::Open(options.teardown.ledger,
                                             {config.name, config.uuid, config.memory_size}, log));
   events.Add(*account);
@@ -190,8 +194,10 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
                            {host->kernel(), log, meter ? static_cast<EventSink&>(*meter) : events,
                             account->teardown_account(), [&] { return account->debt(); },
                             [&](const TeardownOutcome& outcome) { account->Count(outcome); }}));
+  const std::unique_ptr<PressureWatcher> pressure =
+      WatchPressure(std::move(triggers), *machine, log);
   const absl::StatusOr<vmm::Outcome> outcome =
-      Live(*machine, followers.monitor.get(), *account, end_order, log);
+      Live(*machine, followers.monitor.get(), *account, end_order);
   termination->Stop();
   const absl::StatusOr<ExitStatus> status =
       outcome.ok() ? absl::StatusOr<ExitStatus>(Tell(*outcome, log)) : outcome.status();

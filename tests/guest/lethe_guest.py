@@ -20,13 +20,14 @@ PATIENCE = float(os.environ.get("LETHE_TEST_PATIENCE", "240"))
 class Guest:
     """One `lethe run`. Ended by its own process id when the with block is left."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **options):
+        """`options` are those of subprocess.Popen."""
         self._directory = tempfile.TemporaryDirectory()
         self.events_path = os.path.join(self._directory.name, "events")
         self._log = open(os.path.join(self._directory.name, "log"), "w+")
         self.process = subprocess.Popen(
             [LETHE, "run", "--events", self.events_path, *map(str, arguments)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, **options)
         self.output = ""      # not yet looked at by expect()
         self.transcript = ""  # all of it
 
