@@ -62,6 +62,8 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
   options.survivor = std::move(survivor);
   options.memory = memory.bytes();
   options.memory_fd = memory.file();
+  options.descriptors.insert(options.descriptors.end(), config.descriptors.begin(),
+                             config.descriptors.end());
   if (account_.record_descriptor >= 0) options.descriptors.push_back(account_.record_descriptor);
   options.priority = config.priority;
   if (!config.cgroup.empty()) options.cgroup = config.cgroup;

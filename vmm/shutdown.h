@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -23,7 +24,9 @@ namespace lethe::vmm {
 struct ReaperConfig {
   bool wanted = false;
   ReaperPriority priority = ReaperPriority::kIdle;
-  std::string cgroup = {};          // directory; empty: that of the VMM
+  std::string cgroup = {};  // directory; empty: that of the VMM
+  // Descriptors whose last close takes long: the reaper closes them, not the VMM's end.
+  std::vector<int> descriptors = {};
   absl::Span<char> arguments = {};  // of this process, for the reaper's title
 };
 
