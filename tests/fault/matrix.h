@@ -1,0 +1,36 @@
+#ifndef LETHE_TESTS_FAULT_MATRIX_H_
+#define LETHE_TESTS_FAULT_MATRIX_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "accel/kvm-s390/abi.h"
+#include "accel/kvm-s390/fault_injecting_kernel.h"
+#include "tests/fault/life.h"
+
+namespace lethe::fault {
+
+// One fault in one life.
+struct FaultCase {
+  const LifeKind* kind;
+  kvm::Fault fault;
+  std::vector<Ending> endings;  // those that are right
+  // How often a CPU enters the guest depends on who is faster: the call may not be reached.
+  bool may_miss() const { return fault.call->request == abi::KVM_RUN; }
+
+  // "protected, lazy: KVM_PV_VERIFY, 2nd call, EINVAL, rc 0x8003, sticks".
+  std::string Name() const;
+};
+
+// Every recorded call of a life, failing in each of the ways that FailuresOf() has for it, once and
+// from then on. Calls without a row there are added to `unknown`.
+std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::KernelCall>& calls,
+                               std::vector<std::string>& unknown);
+
+// `size` of them, chosen by `seed`: at least one of each kind of call and failure, if they fit in.
+std::vector<FaultCase> Sample(std::vector<FaultCase> cases, std::size_t size, std::uint32_t seed);
+
+}  // namespace lethe::fault
+
+#endif  // LETHE_TESTS_FAULT_MATRIX_H_
