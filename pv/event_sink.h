@@ -13,7 +13,8 @@ struct Event {
   // process-start, memory, first-instruction, first-output, pv-enable, pv-set-parameters,
   // pv-unpack, pv-verify, pv-refused, protected, reset-request, prepare, guest-restarted,
   // perform-begin, perform-end, disable, pause, resume, power-down-request, power-off, crash, end
-  // (from outside), decision, stopped, released, exit. The sink adds the time.
+  // (from outside), decision, degraded (what the host does not allow), stopped, released, exit. The
+  // sink adds the time.
   std::string name = {};
   std::optional<std::chrono::nanoseconds> duration = {};  // how long the step took
   std::optional<std::uint64_t> pages = {};                // pages handled by it
