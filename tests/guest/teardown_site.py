@@ -237,12 +237,19 @@ class TeardownTestCase(unittest.TestCase):
         guest.expect("ready")
         if touch:
             guest.type(f"w {touch // 16}")
-            guest.expect(f"unit {touch // 16}\n")
             guest.expect("ready")
         return guest
 
+    def touch_above_2_gib(self, guest, mebibytes):
+        """Where alone cleaning in the background takes time."""
+        for line in ("s 2048", f"w {mebibytes // 16}"):
+            guest.type(line)
+            guest.expect("ready")
+
     def reaper_of(self, name):
-        return until(lambda: self.site.status(name)["reaper_pid"], f"a reaper of {name}")
+        """Waits for the entry and its reaper."""
+        return until(lambda: next((entry["reaper_pid"] for entry in self.site.entries("--all")
+                                   if entry["name"] == name), None), f"a reaper of {name}")
 
     def release(self, name, reaper):
         """Lets a frozen reaper go on, and sees it through."""
