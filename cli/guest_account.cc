@@ -64,8 +64,9 @@ std::optional<FallbackCounter> CounterOf(Fallback fallback) {
     case Fallback::kSmallGuest:
       return FallbackCounter::kSmallGuest;
     case Fallback::kLowMemory:
-    case Fallback::kDebt:
       return FallbackCounter::kLowMemory;
+    case Fallback::kDebt:
+      return FallbackCounter::kZombieLimit;
     case Fallback::kPressure:
       return FallbackCounter::kPressure;
     case Fallback::kNoReaper:

@@ -1,20 +1,18 @@
 #include "cli/run_options.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/uuid.h"
 #include "cli/option_values.h"
 #include "cli/quantity.h"
 #include "pv/ledger/ledger_names.h"
+#include "pv/thread_priority.h"
 #include "vmm/monitor/monitor_socket.h"
 
 namespace lethe {
 namespace {
 
 constexpr unsigned kMostCleaners = 16;
-constexpr unsigned kMostHostCpus = 1024;  // what a cpu_set_t holds
 
 absl::StatusOr<unsigned> ParseCleaners(absl::string_view text) {
   unsigned count = 0;
@@ -22,24 +20,6 @@ absl::StatusOr<unsigned> ParseCleaners(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", text, "' is out of range; 1 to ", kMostCleaners, " are accepted"));
   return count;
-}
-
-// "0,2-5"
-absl::StatusOr<std::vector<unsigned>> ParseCpuList(absl::string_view text) {
-  std::vector<unsigned> cpus;
-  for (absl::string_view part : absl::StrSplit(text, ',')) {
-    const std::pair<absl::string_view, absl::string_view> ends =
-        absl::StrSplit(part, absl::MaxSplits('-', 1));
-    unsigned first = 0;
-    unsigned last = 0;
-    if (!absl::SimpleAtoi(ends.first, &first) ||
-        !absl::SimpleAtoi(absl::StrContains(part, '-') ? ends.second : ends.first, &last) ||
-        first > last || last >= kMostHostCpus)
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", text, "' is no list of CPUs; write one like 0,2-5"));
-    for (unsigned cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
-  }
-  return cpus;
 }
 
 void AddTeardownOptions(CLI::App& command, TeardownOptions& teardown) {
