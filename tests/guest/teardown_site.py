@@ -143,10 +143,11 @@ class Site:
         return {"preexec_fn": self.group.enter} if self.group else {}
 
     def options(self, name, *arguments):
-        """Of `lethe run`; what a test gives has the last word."""
-        options = {"--ledger": self.ledger, "--name": name}
-        if "--admission" not in arguments:
-            options["--admission"] = "off"
+        """Of `lethe run`, independent of how much memory the host can spare at the moment; what a
+        test gives has the last word."""
+        options = {"--ledger": self.ledger, "--name": name, "--admission": "off",
+                   "--destroy": "lazy"}
+        options = {key: value for key, value in options.items() if key not in arguments}
         return [part for pair in options.items() for part in pair] + list(arguments)
 
     def start(self, name, *arguments):

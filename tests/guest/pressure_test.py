@@ -1,0 +1,85 @@
+"""Memory runs out while a reaper works: it is the one that gives way, and its neighbours live."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import unittest
+
+from lethe_guest import PATIENCE
+from teardown_site import MIB, TeardownTestCase, freeze, until, wait_for_child
+
+GUEST = 128  # MiB
+NEIGHBOUR = 192
+# Takes memory, and touches all of it.
+GREED = """
+import sys
+size = int(sys.argv[1]) << 20
+memory = bytearray(size)
+memory[::4096] = b"x" * len(range(0, size, 4096))
+print("sated", flush=True)
+sys.stdin.read()
+"""
+
+
+class PressureTest(TeardownTestCase):
+    limit = 256 * MIB  # room for either of them
+
+    def neighbour(self):
+        process = subprocess.Popen([sys.executable, "-c", GREED, str(NEIGHBOUR)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   **self.site.in_group())
+        self.site.guests.enter_context(process)
+        self.site.guests.callback(process.kill)
+        return process
+
+    def volunteered(self, reaper):
+        return pathlib.Path(f"/proc/{reaper}/oom_score_adj").read_text() == "1000\n"
+
+    def dying_guest(self):
+        """The process id of a reaper that has offered itself, and is held up before the rest."""
+        guest = self.start("dying", "--memory", "160M", "--uvc-cost", "40us", touch=GUEST)
+        reaper = self.reaper_of("dying")
+        self.assertFalse(self.volunteered(reaper))  # the VMM would share the value
+        guest.type("p")
+        self.assertEqual(guest.finish(), 0, guest.log())
+        until(lambda: self.volunteered(reaper), "the reaper's offer")
+        freeze(reaper)
+        self.assertEqual(self.site.status("dying")["state"], "dying")
+        return reaper
+
+    def feed(self, neighbour):
+        self.assertEqual(neighbour.stdout.readline(), "sated\n")
+        neighbour.communicate(timeout=PATIENCE)
+        self.assertEqual(neighbour.returncode, 0)
+
+    def test_the_reaper_gives_way(self):
+        """The emulated host keeps its guests in shared memory, of which the kernel does not know how
+        soon it will be free after a kill: it may go on to kill the neighbour that it came for. (The
+        reaper's own test shows the neighbour living on, beside private memory.)"""
+        reaper = self.dying_guest()
+        neighbour = self.neighbour()
+        self.assertEqual(wait_for_child(reaper), -signal.SIGKILL)
+        first_fed = bool(neighbour.stdout.readline())
+        self.assertEqual(self.site.group.oom_kills(), 1 if first_fed else 2)
+        neighbour.communicate(timeout=PATIENCE)
+        self.assertEqual(neighbour.returncode, 0 if first_fed else -signal.SIGKILL)
+        # The guest's memory is back although nobody says so; who asks sweeps the entry.
+        self.assertEqual(self.site.ask("wait", "dying", "--released").returncode, 0)
+        self.assertEqual(self.site.state_in_list("dying", "--all"), "died")
+        self.assertEqual(self.site.status("dying")["owed_bytes"], 0)
+        self.assertEqual(self.site.metric("lethe_owners_died_total"), 1)
+        self.feed(self.neighbour())
+        self.assert_nothing_left()
+
+    def test_who_waits_until_it_has_finished_costs_nobody_anything(self):
+        """What shows that it is the lack of memory that kills."""
+        reaper = self.dying_guest()
+        self.release("dying", reaper)
+        self.feed(self.neighbour())
+        self.assertEqual(self.site.group.oom_kills(), 0)
+        self.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main()
