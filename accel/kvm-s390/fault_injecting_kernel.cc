@@ -150,7 +150,25 @@ int FaultInjectingKernel::Close(int fd) {
 std::unique_ptr<Survivor> FaultInjectingKernel::MakeSurvivor(int vm_fd,
                                                              std::vector<RunArea> run_areas) {
   if (Strike({.kind = KernelCall::Kind::kMakeSurvivor})) return nullptr;
-  return wrapped_.MakeSurvivor(vm_fd, std::move(run_areas));
+  std::unique_ptr<Survivor> survivor = wrapped_.MakeSurvivor(vm_fd, std::move(run_areas));
+  if (survivor == nullptr || survivor_journal_ == nullptr) return survivor;
+  return std::make_unique<FaultInjectingSurvivor>(std::move(survivor), FaultOfSurvivor(),
+                                                  *survivor_journal_);
+}
+
+SurvivorFault FaultInjectingKernel::FaultOfSurvivor() const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [fault, seen] : rules_) {
+    if (!fault.call || fault.call->kind != KernelCall::Kind::kSurvivorCommand) continue;
+    return {.command = static_cast<std::uint32_t>(fault.call->subject),
+            .occurrence = fault.occurrence,
+            .sticks = fault.sticks,
+            .made_first = fault.made_first,
+            .error = fault.error,
+            .rc = fault.rc,
+            .rrc = fault.rrc};
+  }
+  return {.occurrence = 0};
 }
 
 }  // namespace lethe::kvm

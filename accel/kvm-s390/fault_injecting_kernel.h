@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "accel/kvm-s390/fault_injecting_survivor.h"
 #include "accel/kvm-s390/kernel.h"
 #include "accel/kvm-s390/kernel_call.h"
 
@@ -51,6 +52,10 @@ class FaultInjectingKernel final : public Kernel {
   void StartRecording();
   std::vector<KernelCall> recorded() const;
 
+  // Where the survivors made from now on tell of themselves: outlives them. What faults do there
+  // counts in it, and not in injected(). Without a journal they are passed through.
+  void set_survivor_journal(SurvivorJournal* journal) { survivor_journal_ = journal; }
+
   // Descriptors and run structures that were given out and have not come back.
   unsigned open_descriptors() const;
   unsigned mapped_areas() const;
@@ -64,7 +69,7 @@ class FaultInjectingKernel final : public Kernel {
   }
   int Kick(int vcpu_fd, pthread_t thread) override { return wrapped_.Kick(vcpu_fd, thread); }
   int Close(int fd) override;
-  // Null if a fault strikes.
+  // Null if a fault strikes. Of the faults for survivors the first one is theirs.
   std::unique_ptr<Survivor> MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) override;
 
  private:
@@ -78,6 +83,7 @@ class FaultInjectingKernel final : public Kernel {
   // The fault that strikes this call, if any.
   std::optional<Fault> Strike(const KernelCall& call);
   int CpuOf(int fd) const;
+  SurvivorFault FaultOfSurvivor() const;
   // Notes the descriptor that a call has returned, or closes it, if the call is to have failed.
   void Keep(unsigned long request, std::uintptr_t argument, int result);
   void Drop(unsigned long request, std::uintptr_t argument, int result);
@@ -90,6 +96,7 @@ class FaultInjectingKernel final : public Kernel {
   std::vector<KernelCall> recorded_;
   std::map<int, int> cpus_;  // by open descriptor
   unsigned mapped_areas_ = 0;
+  SurvivorJournal* survivor_journal_ = nullptr;
 };
 
 }  // namespace lethe::kvm

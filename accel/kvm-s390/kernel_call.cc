@@ -99,6 +99,9 @@ std::string ToString(const KernelCall& call) {
       return absl::StrCat("mmap of CPU ", call.cpu);
     case KernelCall::Kind::kMakeSurvivor:
       return "making a survivor";
+    case KernelCall::Kind::kSurvivorCommand:
+      return absl::StrCat(PvCommandName(static_cast<std::uint32_t>(call.subject)),
+                          " of the survivor");
     case KernelCall::Kind::kIoctl:
       break;
   }

@@ -10,10 +10,10 @@ namespace lethe::kvm {
 // What a call of the kernel seam is, apart from its data: the same in each run of a program that
 // does the same.
 struct KernelCall {
-  enum class Kind : std::uint8_t { kIoctl, kOpen, kMap, kMakeSurvivor };
+  enum class Kind : std::uint8_t { kIoctl, kOpen, kMap, kMakeSurvivor, kSurvivorCommand };
   Kind kind = Kind::kIoctl;
   unsigned long request = 0;  // of an ioctl
-  // Of what the request is about: the PV command, capability, operation of KVM_S390_MEM_OP or type
+  // Of what the request is about: the PV command (also of a survivor), capability, operation of KVM_S390_MEM_OP or type
   // of KVM_S390_IRQ; of a device attribute, group << 32 | attribute.
   std::uint64_t subject = 0;
   int cpu = -1;  // address of the CPU whose descriptor it is for; -1: another descriptor

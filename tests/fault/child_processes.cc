@@ -7,9 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/unique_fd.h"
@@ -45,7 +49,6 @@ Child Start(std::size_t index, std::chrono::seconds patience,
   LETHE_CHECK(pid >= 0);
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpgid(0, 0);
     read_end.reset();
     WriteAll(write_end.get(), task(index));
     _exit(0);
@@ -66,25 +69,54 @@ std::string Describe(int status) {
   return absl::StrCat("exit status ", WEXITSTATUS(status));
 }
 
-// What the child has started is in its process group, and comes to us when it has ended.
-bool EndLeftovers(pid_t group) {
-  bool found = false;
-  while (kill(-group, 0) == 0) {
-    found = true;
-    kill(-group, SIGKILL);
-    waitpid(-group, nullptr, 0);
-  }
-  return found;
+bool IsChildOfOurs(pid_t pid) {
+  std::ifstream stat(absl::StrCat("/proc/", pid, "/stat"));
+  std::string line;
+  std::getline(stat, line);
+  const std::size_t name_end = line.rfind(')');  // then: state, parent
+  return name_end != std::string::npos && name_end + 4 < line.size() &&
+         std::atoi(line.c_str() + name_end + 4) == getpid();
 }
 
-TaskEnd Collect(Child& child, bool hung) {
+// Children of ours that no task is: what a task has started comes to us when the task has ended.
+std::vector<pid_t> Orphans(const std::vector<Child>& children) {
+  std::vector<pid_t> orphans;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid) || !IsChildOfOurs(pid)) continue;
+    const bool is_task = std::any_of(children.begin(), children.end(),
+                                     [pid](const Child& child) { return child.pid == pid; });
+    if (!is_task) orphans.push_back(pid);
+  }
+  return orphans;
+}
+
+// What was wrong with it; empty: it has ended well.
+std::string AwaitOrphan(pid_t pid, Clock::time_point deadline) {
+  int status = 0;
+  while (waitpid(pid, &status, WNOHANG | __WALL) == 0) {
+    if (Clock::now() < deadline) {
+      poll(nullptr, 0, 1);
+      continue;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, __WALL);
+    return "does not end";
+  }
+  return status == 0 ? "" : Describe(status);
+}
+
+TaskEnd Collect(Child& child, bool hung, const std::vector<Child>& children) {
   if (hung) kill(child.pid, SIGKILL);
   int status = 0;
   LETHE_CHECK(waitpid(child.pid, &status, 0) == child.pid);
-  const bool left_processes = EndLeftovers(child.pid);
+  child.pid = -1;
+  std::string left;
+  for (const pid_t orphan : Orphans(children))
+    absl::StrAppend(&left, AwaitOrphan(orphan, child.deadline));
   if (hung) return {TaskEnd::Kind::kHung};
   if (status != 0) return {TaskEnd::Kind::kDied, Describe(status)};
-  if (left_processes) return {TaskEnd::Kind::kRemain, std::move(child.text)};
+  if (!left.empty()) return {TaskEnd::Kind::kRemain, absl::StrCat(left, ": ", child.text)};
   return {TaskEnd::Kind::kReturned, std::move(child.text)};
 }
 
@@ -106,7 +138,7 @@ void RunInChildren(std::size_t count, unsigned parallel, std::chrono::seconds pa
       if (waiting[i].revents != 0 && Receive(child)) continue;
       const bool over = waiting[i].revents != 0;
       if (!over && Clock::now() < child.deadline) continue;
-      on_end(child.task, Collect(child, !over));
+      on_end(child.task, Collect(child, !over, children));
       children.erase(children.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }

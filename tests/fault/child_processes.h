@@ -14,14 +14,15 @@ struct TaskEnd {
     kReturned,
     kDied,    // by a signal or an exit of its own; `text` says which
     kHung,    // it was ended after its time
-    kRemain,  // it returned, and left a process behind, which was ended
+    kRemain,  // it returned, and a process that it had started did not end, or not well
   };
   Kind kind = Kind::kReturned;
   std::string text = {};  // what the task returned
 };
 
 // Runs tasks 0 to `count` - 1, each in a child of this process, which must have no other threads
-// and no other children; `parallel` at a time. `on_end` is called here, in the order of the ends.
+// and no other children; `parallel` at a time. Processes that a task leaves behind have the same
+// time to end. `on_end` is called here, in the order of the ends.
 void RunInChildren(std::size_t count, unsigned parallel, std::chrono::seconds patience,
                    const std::function<std::string(std::size_t)>& task,
                    const std::function<void(std::size_t, const TaskEnd&)>& on_end);

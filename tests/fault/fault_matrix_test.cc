@@ -1,13 +1,16 @@
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -15,6 +18,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "accel/kvm-s390/abi.h"
+#include "base/check.h"
 #include "base/status_matchers.h"
 #include "tests/fault/child_processes.h"
 #include "tests/fault/life.h"
@@ -37,6 +42,9 @@ constexpr LifeKind kKinds[] = {
     {"ordinary", false, DestroyMode::kLazy},
     {"protected, lazy", true, DestroyMode::kLazy},
     {"protected, sync", true, DestroyMode::kSync},
+    {"ordinary, reaper", false, DestroyMode::kLazy, true},
+    {"protected, reaper", true, DestroyMode::kLazy, true},
+    {"protected, reaper in need", true, DestroyMode::kLazy, true, PressureLevel::kHigh},
 };
 
 std::size_t CasesWanted() {
@@ -53,6 +61,28 @@ std::uint32_t Seed() {
   return number;
 }
 
+// Shared with the processes of the lives.
+class RemainsOfMany {
+ public:
+  explicit RemainsOfMany(std::size_t count) : count_(count) {
+    void* const memory = mmap(nullptr, count * sizeof(Remains), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    LETHE_CHECK(memory != MAP_FAILED);
+    remains_ = static_cast<Remains*>(memory);
+    std::uninitialized_value_construct_n(remains_, count);
+    for (std::size_t i = 0; i < count; ++i) remains_[i].record.state = LedgerState::kRunning;
+  }
+  ~RemainsOfMany() { munmap(remains_, count_ * sizeof(Remains)); }
+  RemainsOfMany(const RemainsOfMany&) = delete;
+  RemainsOfMany& operator=(const RemainsOfMany&) = delete;
+
+  Remains& operator[](std::size_t i) { return remains_[i]; }
+
+ private:
+  const std::size_t count_;
+  Remains* remains_ = nullptr;
+};
+
 class FaultMatrix : public ::testing::Test {
  protected:
   FaultMatrix() {
@@ -64,12 +94,34 @@ class FaultMatrix : public ::testing::Test {
   }
   ~FaultMatrix() override { std::filesystem::remove_all(directory_); }
 
-  // A life without faults, seen from this process.
+  // The calls of a life without faults.
   std::vector<kvm::KernelCall> Record(const LifeKind& kind) {
-    std::string error;
-    std::vector<kvm::KernelCall> calls = RecordLife(kind, files_, key_, error);
-    EXPECT_EQ(error, "") << kind.name;
+    std::vector<kvm::KernelCall> calls;
+    RemainsOfMany remains(1);
+    RunInChildren(
+        1, 1, kPatience,
+        [&](std::size_t) {
+          std::vector<kvm::KernelCall> made;
+          LifeResult result = Live(kind, files_, key_, nullptr, remains[0], &made);
+          if (result.ending == Ending::kGoesOn) result.text = Serialize(made);
+          return result.Serialize();
+        },
+        [&](std::size_t, const TaskEnd& end) {
+          const LifeResult result = LifeResult::Parse(end.text);
+          EXPECT_EQ(end.kind, TaskEnd::Kind::kReturned) << kind.name << ": " << end.text;
+          EXPECT_EQ(result.ending, Ending::kGoesOn) << kind.name << ": " << result.text;
+          EXPECT_EQ(result.left_to_reaper, kind.reaper) << kind.name;
+          calls = ParseCalls(result.text);
+        });
+    AddCallsOfSurvivor(remains[0].journal, calls);
     return calls;
+  }
+
+  static void AddCallsOfSurvivor(const kvm::SurvivorJournal& journal,
+                                 std::vector<kvm::KernelCall>& calls) {
+    for (std::uint32_t i = 0; i < journal.count; ++i)
+      calls.push_back(
+          {.kind = kvm::KernelCall::Kind::kSurvivorCommand, .subject = journal.entries[i].command});
   }
 
   std::vector<FaultCase> Generate() {
@@ -85,7 +137,7 @@ class FaultMatrix : public ::testing::Test {
     return cases;
   }
 
-  void Check(const FaultCase& one, const TaskEnd& end) {
+  void Check(const FaultCase& one, const TaskEnd& end, const Remains& remains) {
     if (end.kind != TaskEnd::Kind::kReturned) {
       const char* const what = end.kind == TaskEnd::Kind::kHung   ? "hangs"
                                : end.kind == TaskEnd::Kind::kDied ? "crashes: "
@@ -93,7 +145,9 @@ class FaultMatrix : public ::testing::Test {
       ADD_FAILURE() << one.Name() << "\n  " << what << end.text;
       return;
     }
-    const LifeResult result = LifeResult::Parse(end.text);
+    LifeResult result = LifeResult::Parse(end.text);
+    result.struck += remains.journal.struck;
+    if (result.left_to_reaper) CheckRemains(one, remains);
     if (result.struck == 0 && result.ending == Ending::kGoesOn && one.may_miss()) {
       ++missed_;
       return;
@@ -103,7 +157,33 @@ class FaultMatrix : public ::testing::Test {
         std::find(one.endings.begin(), one.endings.end(), result.ending) != one.endings.end();
     if (!right)
       ADD_FAILURE() << one.Name() << "\n  " << EndingName(result.ending) << ": " << result.text;
+    if (result.ending == Ending::kError && !one.IsClear(result.text))
+      ADD_FAILURE() << one.Name() << "\n  is not told: " << result.text;
+    if (result.ending == Ending::kAnswered && !one.IsAnswer(result.text))
+      ADD_FAILURE() << one.Name() << "\n  is not answered: " << result.text;
     if (result.struck == 0) ADD_FAILURE() << one.Name() << "\n  the call was not made";
+  }
+
+  // After the reaper: either it has given back what it has cleaned, or it has left all to the
+  // kernel.
+  void CheckRemains(const FaultCase& one, const Remains& remains) {
+    const kvm::SurvivorJournal& journal = remains.journal;
+    const bool released = remains.record.state == LedgerState::kReleased;
+    ++(released ? released_ : left_to_kernel_);
+    bool failed = false;
+    for (std::uint32_t i = 0; i < journal.count; ++i) {
+      const auto& [command, result] = journal.entries[i];
+      // PREPARE that fails leads to DISABLE; EINVAL of the others: there is nothing to clean.
+      failed |= command != abi::KVM_PV_ASYNC_CLEANUP_PREPARE && result != 0 && result != -EINVAL;
+    }
+    // Without a survivor, or with a guest that could not be destroyed, the kernel does all.
+    const bool works = one.fault.call->kind != kvm::KernelCall::Kind::kMakeSurvivor &&
+                       remains.record.strategy != LedgerStrategy::kExit;
+    EXPECT_EQ(journal.closed, works) << one.Name();
+    EXPECT_EQ(released, works && !failed) << one.Name() << "\n  after the VMM's end";
+    if (released) {
+      EXPECT_EQ(remains.record.returned_pages, remains.record.owed_pages) << one.Name();
+    }
   }
 
   const HostKey key_ = HostKey::Generate();
@@ -111,6 +191,8 @@ class FaultMatrix : public ::testing::Test {
   GuestFiles files_;
   std::map<Ending, unsigned> endings_;
   unsigned missed_ = 0;
+  unsigned released_ = 0;
+  unsigned left_to_kernel_ = 0;
 };
 
 TEST_F(FaultMatrix, EveryFaultHasOneOfThreeEndings) {
@@ -119,14 +201,18 @@ TEST_F(FaultMatrix, EveryFaultHasOneOfThreeEndings) {
   const std::uint32_t seed = Seed();
   const std::vector<FaultCase> cases = Sample(all, CasesWanted(), seed);
   const auto begin = std::chrono::steady_clock::now();
+  RemainsOfMany remains(cases.size());
   RunInChildren(
       cases.size(), kParallel, kPatience,
-      [&](std::size_t i) { return Live(*cases[i].kind, files_, key_, cases[i].fault).Serialize(); },
-      [&](std::size_t i, const TaskEnd& end) { Check(cases[i], end); });
+      [&](std::size_t i) {
+        return Live(*cases[i].kind, files_, key_, &cases[i].fault, remains[i], nullptr).Serialize();
+      },
+      [&](std::size_t i, const TaskEnd& end) { Check(cases[i], end, remains[i]); });
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   std::printf("fault matrix: %zu cases (%u go on, %u architected answer, %u clear error)\n",
               cases.size(), endings_[Ending::kGoesOn], endings_[Ending::kAnswered],
               endings_[Ending::kError]);
+  std::printf("left to the reaper: %u released, %u to the kernel\n", released_, left_to_kernel_);
   std::printf("of %zu, seed %u, in %.1f s; %u entries into the guest were not made\n", all.size(),
               seed, taken.count(), missed_);
 }

@@ -161,6 +161,17 @@ std::optional<FailingCall> FailuresOfIoctl(const KernelCall& call) {
   return Complete(call, std::move(failures), endings);
 }
 
+// There is no guest any more that could notice, and nobody who could try again.
+std::optional<FailingCall> FailuresOfSurvivor(const KernelCall& call) {
+  std::optional<FailingCall> failing =
+      FailuresOfPvCommand({.request = abi::KVM_S390_PV_COMMAND, .subject = call.subject});
+  if (!failing) return std::nullopt;
+  failing->endings = kGoesOn;
+  std::erase_if(failing->failures,
+                [](const KernelFailure& failure) { return failure.passes || failure.error == 0; });
+  return failing;
+}
+
 FailingCall FailuresOfCreation(const Errors& errors, const std::vector<Ending>& endings) {
   std::vector<KernelFailure> failures;
   Add(failures, errors);
@@ -178,6 +189,8 @@ std::optional<FailingCall> FailuresOf(const KernelCall& call) {
           {ENOENT, EACCES, EPERM, ENODEV, ENXIO, EMFILE, ENFILE, ENOMEM, EBUSY}, kError);
     case KernelCall::Kind::kMap:
       return FailuresOfCreation({ENOMEM, EINVAL, EAGAIN, EPERM}, kError);
+    case KernelCall::Kind::kSurvivorCommand:
+      return FailuresOfSurvivor(call);
     case KernelCall::Kind::kMakeSurvivor:
       return FailuresOfCreation({ENOMEM}, kGoesOn);  // null, whatever the reason
   }

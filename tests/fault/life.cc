@@ -2,12 +2,11 @@
 
 #include <unistd.h>
 
-#include <condition_variable>
+#include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
-#include <mutex>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -77,27 +76,18 @@ class Follower final : public EventSink {
   explicit Follower(Places& places) : places_(places) {}
 
   void Report(const Event& event) override {
-    std::unique_lock lock(mutex_);
     if (event.name == "reset-request" && event.cause == "guest-reset") places_.GoToSecond();
-    if (event.name == "prepare") being_cleaned_ = true;
-    if (event.name == "disable" || event.name == "perform-end") being_cleaned_ = false;
     if (event.name == "protected") ++protected_lives_;
-    if (event.name == "pv-refused") refused_ = true;
-    changed_.notify_all();
-    if (event.name == "power-off" || event.name == "crash")
-      changed_.wait(lock, [this] { return !being_cleaned_; });
+    if (event.name == "power-off" || event.name == "crash") before_end();
   }
 
   unsigned protected_lives() const { return protected_lives_; }
-  bool refused() const { return refused_; }
+
+  std::function<void()> before_end;
 
  private:
   Places& places_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool being_cleaned_ = false;
-  unsigned protected_lives_ = 0;
-  bool refused_ = false;
+  std::atomic<unsigned> protected_lives_ = 0;
 };
 
 vmm::MachineConfig ConfigOf(const LifeKind& kind, const Places& places) {
@@ -110,6 +100,7 @@ vmm::MachineConfig ConfigOf(const LifeKind& kind, const Places& places) {
   config.console.kind = vmm::ConsoleConfig::Kind::kFile;
   config.console.path = places.console();
   config.destroy = kind.destroy;
+  config.reaper.wanted = kind.reaper;
   return config;
 }
 
@@ -151,55 +142,70 @@ LifeResult Judge(const LifeKind& kind, const absl::StatusOr<vmm::Outcome>& outco
   return {.ending = Ending::kGoesOn};
 }
 
-absl::StatusOr<vmm::Outcome> RunMachine(const LifeKind& kind, const Places& places,
-                                        Follower& follower, kvm::Kernel& kernel) {
+// The host and the machine of one life. Of a guest that is left to the reaper everything stays.
+struct World {
+  World(const LifeKind& kind, const GuestFiles& files, const HostKey& key)
+      : ultravisor(key),
+        kernel(Options(ultravisor)),
+        faults(kernel),
+        places(kind.is_protected ? files.sealed : files.ordinary),
+        follower(places) {}
+
+  static emulated::EmulatedKernelOptions Options(emulated::Ultravisor& ultravisor) {
+    emulated::EmulatedKernelOptions options;
+    options.ultravisor = &ultravisor;
+    return options;
+  }
+
+  absl::StatusOr<vmm::Outcome> Run(const LifeKind& kind, LedgerRecord& record) {
+    auto created = vmm::Machine::Create(
+        ConfigOf(kind, places),
+        {.kernel = faults, .log = log, .events = follower, .account = {.record = &record}});
+    if (!created.ok()) return created.status();
+    machine = *std::move(created);
+    Protection* const protection = machine->protection();
+    if (protection != nullptr) protection->SetPressure(kind.pressure);
+    follower.before_end = [protection] {
+      if (protection != nullptr) protection->cleaner().WaitUntilIdle();
+    };
+    return machine->Run();
+  }
+
+  // What the kernel still has for us when the machine has gone.
+  std::string Left() const {
+    std::string left;
+    if (faults.open_descriptors() > 0)
+      absl::StrAppend(&left, faults.open_descriptors(), " descriptors of the kernel; ");
+    if (faults.mapped_areas() > 0)
+      absl::StrAppend(&left, faults.mapped_areas(), " run structures; ");
+    if (kernel.configurations() > 0 || ultravisor.configurations() > 0)
+      absl::StrAppend(&left, kernel.configurations(), " secure configurations; ");
+    return left;
+  }
+
+  emulated::Ultravisor ultravisor;
+  emulated::EmulatedKernel kernel;
+  kvm::FaultInjectingKernel faults;
+  Places places;
+  Follower follower;
   const Log log = Log::Silent();
-  auto machine = vmm::Machine::Create(ConfigOf(kind, places),
-                                      {.kernel = kernel, .log = log, .events = follower});
-  if (!machine.ok()) return machine.status();
-  return (*machine)->Run();
-}
+  std::unique_ptr<vmm::Machine> machine;
+};
 
-// What the kernel still has for us when the machine has gone.
-std::string LeftInKernel(const kvm::FaultInjectingKernel& faults,
-                         const emulated::EmulatedKernel& kernel,
-                         const emulated::Ultravisor& ultravisor) {
-  std::string left;
-  if (faults.open_descriptors() > 0)
-    absl::StrAppend(&left, faults.open_descriptors(), " descriptors of the kernel; ");
-  if (faults.mapped_areas() > 0) absl::StrAppend(&left, faults.mapped_areas(), " run structures; ");
-  if (kernel.configurations() > 0 || ultravisor.configurations() > 0)
-    absl::StrAppend(&left, kernel.configurations(), " secure configurations; ");
-  return left;
-}
-
-LifeResult LiveOn(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                  const kvm::Fault* fault, std::vector<kvm::KernelCall>* calls) {
-  emulated::Ultravisor ultravisor(key);
-  emulated::EmulatedKernelOptions options;
-  options.ultravisor = &ultravisor;
-  emulated::EmulatedKernel kernel(std::move(options));
-  kvm::FaultInjectingKernel faults(kernel);
-  if (fault != nullptr) faults.Inject(*fault);
-  if (calls != nullptr) faults.StartRecording();
-
-  Places places(kind.is_protected ? files.sealed : files.ordinary);
-  Follower follower(places);
-  const absl::StatusOr<vmm::Outcome> outcome = RunMachine(kind, places, follower, faults);
-  LifeResult result = Judge(kind, outcome, follower, places.Printed());
-  result.struck = faults.injected();
-  if (calls != nullptr) *calls = faults.recorded();
-  if (std::string left = LeftInKernel(faults, kernel, ultravisor); !left.empty())
-    return {Ending::kWrong, result.struck, absl::StrCat("left: ", left, result.text)};
-  return result;
-}
-
-LifeResult LiveAndLeaveNothing(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                               const kvm::Fault* fault, std::vector<kvm::KernelCall>* calls) {
-  const Footprint before = Footprint::Take();
-  LifeResult result = LiveOn(kind, files, key, fault, calls);
-  if (const std::string left = Footprint::LeftSince(before); !left.empty())
-    return {Ending::kWrong, result.struck, absl::StrCat("left: ", left, result.text)};
+// `world` is empty afterwards, unless it is left to the reaper.
+LifeResult LiveIn(std::unique_ptr<World>& world, const LifeKind& kind, Remains& remains,
+                  std::vector<kvm::KernelCall>* calls) {
+  const absl::StatusOr<vmm::Outcome> outcome = world->Run(kind, remains.record);
+  LifeResult result = Judge(kind, outcome, world->follower, world->places.Printed());
+  result.struck = world->faults.injected();
+  if (calls != nullptr) *calls = world->faults.recorded();
+  result.left_to_reaper = world->machine != nullptr && world->machine->left_to_reaper();
+  if (result.left_to_reaper) return result;
+  world->machine.reset();
+  const std::string left = world->Left();
+  world.reset();
+  if (!left.empty())
+    return {Ending::kWrong, result.struck, false, absl::StrCat("left: ", left, result.text)};
   return result;
 }
 
@@ -220,29 +226,36 @@ const char* EndingName(Ending ending) {
 }
 
 std::string LifeResult::Serialize() const {
-  return absl::StrCat(static_cast<int>(ending), " ", struck, " ", text);
+  return absl::StrCat(static_cast<int>(ending), " ", struck, " ", left_to_reaper ? 1 : 0, " ",
+                      text);
 }
 
 LifeResult LifeResult::Parse(const std::string& text) {
   int ending = 0;
   unsigned struck = 0;
+  int left = 0;
   int end = 0;
-  if (std::sscanf(text.c_str(), "%d %u %n", &ending, &struck, &end) != 2) return Wrong("no result");
-  return {static_cast<Ending>(ending), struck, text.substr(static_cast<std::size_t>(end))};
+  if (std::sscanf(text.c_str(), "%d %u %d%n", &ending, &struck, &left, &end) != 3)
+    return Wrong("no result");
+  return {static_cast<Ending>(ending), struck, left != 0,
+          text.substr(static_cast<std::size_t>(end) + 1)};
 }
 
 LifeResult Live(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                const kvm::Fault& fault) {
-  return LiveAndLeaveNothing(kind, files, key, &fault, nullptr);
-}
-
-std::vector<kvm::KernelCall> RecordLife(const LifeKind& kind, const GuestFiles& files,
-                                        const HostKey& key, std::string& error) {
-  std::vector<kvm::KernelCall> calls;
-  const LifeResult result = LiveAndLeaveNothing(kind, files, key, nullptr, &calls);
-  if (result.ending == Ending::kGoesOn) return calls;
-  error = absl::StrCat(EndingName(result.ending), ": ", result.text);
-  return {};
+                const kvm::Fault* fault, Remains& remains, std::vector<kvm::KernelCall>* calls) {
+  const Footprint before = Footprint::Take();
+  auto world = std::make_unique<World>(kind, files, key);
+  world->faults.set_survivor_journal(&remains.journal);
+  if (fault != nullptr) world->faults.Inject(*fault);
+  if (calls != nullptr) world->faults.StartRecording();
+  LifeResult result = LiveIn(world, kind, remains, calls);
+  if (result.left_to_reaper) {
+    [[maybe_unused]] World* const stays = world.release();
+    return result;
+  }
+  if (const std::string left = Footprint::LeftSince(before); !left.empty())
+    return {Ending::kWrong, result.struck, false, absl::StrCat("left: ", left, result.text)};
+  return result;
 }
 
 }  // namespace lethe::fault

@@ -7,6 +7,8 @@
 #include "accel/kvm-s390/fault_injecting_kernel.h"
 #include "image/host_key.h"
 #include "pv/destroy_policy.h"
+#include "pv/ledger/ledger_record.h"
+#include "pv/pressure_level.h"
 #include "tests/fault/guest_files.h"
 
 namespace lethe::fault {
@@ -20,17 +22,26 @@ enum class Ending {
 };
 const char* EndingName(Ending ending);
 
-// How a guest is run.
+// How a guest is run, and how its process gets rid of it.
 struct LifeKind {
   const char* name;
   bool is_protected;
   DestroyMode destroy;
+  bool reaper = false;  // the end is left to it, if it can be
+  PressureLevel pressure = PressureLevel::kNone;
+};
+
+// What outlives the process in which a guest is run. In memory shared with it.
+struct Remains {
+  LedgerRecord record{};
+  kvm::SurvivorJournal journal{};
 };
 
 // What was seen of one life.
 struct LifeResult {
   Ending ending = Ending::kWrong;
-  unsigned struck = 0;    // how often the fault did
+  unsigned struck = 0;  // how often the fault did
+  bool left_to_reaper = false;
   std::string text = {};  // what the guest or the VMM said; of kWrong, what is wrong
 
   std::string Serialize() const;
@@ -38,14 +49,11 @@ struct LifeResult {
 };
 
 // Runs the guest from its creation to its end, with one reboot, on an emulated host of its own,
-// while `fault` strikes. Checks that nothing of it is left. In a process with one thread.
+// while `fault` strikes (null: none does). Checks that nothing of it is left, but for what is left
+// to a reaper: then the process is to end at once. In a process with one thread. `calls`, if not
+// null, receives those that were made of the kernel.
 LifeResult Live(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                const kvm::Fault& fault);
-
-// The calls of a life without faults, in their order. Empty: it did not go well, and `error` says
-// why.
-std::vector<kvm::KernelCall> RecordLife(const LifeKind& kind, const GuestFiles& files,
-                                        const HostKey& key, std::string& error);
+                const kvm::Fault* fault, Remains& remains, std::vector<kvm::KernelCall>* calls);
 
 }  // namespace lethe::fault
 

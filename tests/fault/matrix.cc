@@ -5,8 +5,10 @@
 #include <map>
 #include <random>
 #include <set>
+#include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "accel/kvm-s390/kernel_call.h"
@@ -51,6 +53,28 @@ std::string FaultCase::Name() const {
   return name;
 }
 
+bool FaultCase::IsClear(const std::string& message) const {
+  // What the VMM makes of a value, or of a state that it could not know of, is its own to say.
+  if (fault.error == 0 || fault.made_first) return !message.empty();
+  std::string call = ToString(*fault.call);
+  call.resize(std::min(call.size(), call.find_first_of("( ")));  // without what it is about
+  const bool has_name = fault.call->kind == kvm::KernelCall::Kind::kIoctl;
+  return absl::StrContains(message, std::strerror(fault.error)) &&
+         (!has_name || absl::StrContains(message, call)) &&
+         (fault.rc == 0 || absl::StrContains(message, absl::StrFormat("rc %#06x", fault.rc)));
+}
+
+bool FaultCase::IsAnswer(const std::string& message) const {
+  const bool is_command = fault.call->request == abi::KVM_S390_PV_COMMAND;
+  if (!is_command || fault.made_first) return !message.empty();
+  // DIAGNOSE 308 subcode 10: ENABLE has no place in the newer form of its code.
+  const std::uint64_t command = fault.call->subject;
+  return absl::StrContains(
+      message, command == abi::KVM_PV_ENABLE
+                   ? "code 0x0000000000000a02"
+                   : absl::StrFormat("code 0x%04x%04x%04x0a02", command, fault.rrc, fault.rc));
+}
+
 std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::KernelCall>& calls,
                                std::vector<std::string>& unknown) {
   std::map<kvm::KernelCall, unsigned> counts;
@@ -75,6 +99,25 @@ std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::Kern
     }
   }
   return cases;
+}
+
+std::string Serialize(const std::vector<kvm::KernelCall>& calls) {
+  std::string text;
+  for (const kvm::KernelCall& call : calls)
+    absl::StrAppend(&text, static_cast<int>(call.kind), " ", call.request, " ", call.subject, " ",
+                    call.cpu, "\n");
+  return text;
+}
+
+std::vector<kvm::KernelCall> ParseCalls(const std::string& text) {
+  std::vector<kvm::KernelCall> calls;
+  std::istringstream stream(text);
+  int kind = 0;
+  for (kvm::KernelCall call; stream >> kind >> call.request >> call.subject >> call.cpu;) {
+    call.kind = static_cast<kvm::KernelCall::Kind>(kind);
+    calls.push_back(call);
+  }
+  return calls;
 }
 
 std::vector<FaultCase> Sample(std::vector<FaultCase> cases, std::size_t size, std::uint32_t seed) {

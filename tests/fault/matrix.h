@@ -19,6 +19,12 @@ struct FaultCase {
   // How often a CPU enters the guest depends on who is faster: the call may not be reached.
   bool may_miss() const { return fault.call->request == abi::KVM_RUN; }
 
+  // Does the VMM's message say what has failed and why?
+  bool IsClear(const std::string& message) const;
+
+  // Has the guest received the answer that the architecture has for it?
+  bool IsAnswer(const std::string& message) const;
+
   // "protected, lazy: KVM_PV_VERIFY, 2nd call, EINVAL, rc 0x8003, sticks".
   std::string Name() const;
 };
@@ -27,6 +33,10 @@ struct FaultCase {
 // from then on. Calls without a row there are added to `unknown`.
 std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::KernelCall>& calls,
                                std::vector<std::string>& unknown);
+
+// For the way from one process to another.
+std::string Serialize(const std::vector<kvm::KernelCall>& calls);
+std::vector<kvm::KernelCall> ParseCalls(const std::string& text);
 
 // `size` of them, chosen by `seed`: at least one of each kind of call and failure, if they fit in.
 std::vector<FaultCase> Sample(std::vector<FaultCase> cases, std::size_t size, std::uint32_t seed);
