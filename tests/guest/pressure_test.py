@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from lethe_guest import PATIENCE
+from lethe_guest import PATIENCE, PROGRAMS
 from teardown_site import MIB, TeardownTestCase, freeze, until, wait_for_child
 
 GUEST = 128  # MiB
@@ -33,6 +33,19 @@ class PressureTest(TeardownTestCase):
         self.site.guests.callback(process.kill)
         return process
 
+    def dying_private_guest(self):
+        """As dying_guest, in private memory, and cleaning it never ends."""
+        vmm = subprocess.Popen(
+            [PROGRAMS / "private_vmm", self.site.ledger, "dying", str(GUEST)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **self.site.in_group())
+        self.site.guests.enter_context(vmm)
+        reaper = int(vmm.stdout.readline())
+        vmm.communicate(timeout=PATIENCE)
+        self.assertEqual(vmm.returncode, 0)
+        until(lambda: self.volunteered(reaper), "the reaper's offer")
+        self.assertEqual(self.site.status("dying")["state"], "dying")
+        return reaper
+
     def volunteered(self, reaper):
         return pathlib.Path(f"/proc/{reaper}/oom_score_adj").read_text() == "1000\n"
 
@@ -53,22 +66,32 @@ class PressureTest(TeardownTestCase):
         neighbour.communicate(timeout=PATIENCE)
         self.assertEqual(neighbour.returncode, 0)
 
-    def test_the_reaper_gives_way(self):
-        """The emulated host keeps its guests in shared memory, of which the kernel does not know how
-        soon it will be free after a kill: it may go on to kill the neighbour that it came for. (The
-        reaper's own test shows the neighbour living on, beside private memory.)"""
-        reaper = self.dying_guest()
-        neighbour = self.neighbour()
-        self.assertEqual(wait_for_child(reaper), -signal.SIGKILL)
-        first_fed = bool(neighbour.stdout.readline())
-        self.assertEqual(self.site.group.oom_kills(), 1 if first_fed else 2)
-        neighbour.communicate(timeout=PATIENCE)
-        self.assertEqual(neighbour.returncode, 0 if first_fed else -signal.SIGKILL)
-        # The guest's memory is back although nobody says so; who asks sweeps the entry.
+    def assert_swept(self):
+        """The guest's memory is back although nobody says so; who asks sweeps the entry."""
         self.assertEqual(self.site.ask("wait", "dying", "--released").returncode, 0)
         self.assertEqual(self.site.state_in_list("dying", "--all"), "died")
         self.assertEqual(self.site.status("dying")["owed_bytes"], 0)
         self.assertEqual(self.site.metric("lethe_owners_died_total"), 1)
+
+    def test_the_reaper_gives_way_and_its_neighbour_lives(self):
+        reaper = self.dying_private_guest()
+        self.feed(self.neighbour())
+        self.assertEqual(wait_for_child(reaper), -signal.SIGKILL)
+        self.assertEqual(self.site.group.oom_kills(), 1)
+        self.assert_swept()
+        self.assert_nothing_left()
+
+    def test_the_reaper_of_shared_memory_is_the_first_to_give_way(self):
+        """The kernel does not wait for shared memory (which the emulated host needs) to be free
+        when it has killed for it: it may go on to kill the neighbour that asked for memory."""
+        reaper = self.dying_guest()
+        neighbour = self.neighbour()
+        self.assertEqual(wait_for_child(reaper), -signal.SIGKILL)
+        sated = bool(neighbour.stdout.readline())
+        self.assertEqual(self.site.group.oom_kills(), 1 if sated else 2)
+        neighbour.communicate(timeout=PATIENCE)
+        self.assertEqual(neighbour.returncode, 0 if sated else -signal.SIGKILL)
+        self.assert_swept()
         self.feed(self.neighbour())
         self.assert_nothing_left()
 
