@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from lethe_guest import LETHE, PATIENCE
+from lethe_guest import GUESTS, LETHE, PATIENCE, lethe
 from teardown_site import (MIB, Qmp, TeardownTestCase, freeze, children, is_running, process_state,
                            until, wait_for_child)
 
@@ -136,7 +136,7 @@ class TwoStagesTest(TeardownTestCase):
         self.release("daemon", reaper)
         self.assert_nothing_left()
 
-    def test_signals_to_the_group_of_the_process_do_not_reach_the_reaper(self):
+    def test_the_reaper_heeds_no_signal_of_its_supervisor(self):
         guest = self.start("group", "--memory", "256M", touch=TOUCHED)
         reaper = self.reaper_of("group")
         freeze(reaper)
@@ -146,6 +146,51 @@ class TwoStagesTest(TeardownTestCase):
         self.assertEqual(guest.finish(), ENDED)
         self.release("group", reaper)
         self.assertEqual(self.site.status("group")["state"], "released")
+        self.assert_nothing_left()
+
+
+    def test_without_a_ledger(self):
+        guest = self.start("unlisted", "--memory", "256M", "--ledger", "none", touch=TOUCHED)
+        guest.type("p")
+        self.assertEqual(guest.finish(), POWERED_OFF, guest.log())
+        self.assertEqual(self.site.entries("--all"), [])
+        reaper, = children()
+        self.assertEqual(wait_for_child(reaper), 0)
+        self.assert_nothing_left()
+
+    def test_the_reaper_moves_to_a_group_of_its_own(self):
+        if self.site.group is None:
+            self.skipTest("no control group can be made here")
+        group = self.site.group.path / "reapers"
+        group.mkdir()
+        self.addCleanup(group.rmdir)  # before that of the site
+        guest = self.start("moved", "--memory", "256M", "--reaper-cgroup", group, touch=TOUCHED)
+        reaper = self.reaper_of("moved")
+        self.assertEqual((group / "cgroup.procs").read_text().split(), [str(reaper)])
+        self.assertEqual(self.site.group.processes(), [guest.pid])
+        guest.type("p")
+        self.assertEqual(guest.finish(), POWERED_OFF, guest.log())
+        self.assertEqual(wait_for_child(reaper), 0)
+        self.assert_nothing_left()
+
+
+class LinuxTest(TeardownTestCase):
+    def test_both_stages_of_linux(self):
+        if not (GUESTS / "linux-6.12").is_file():
+            self.skipTest("no guest kernels; run tools/guests and set LETHE_GUESTS")
+        image = self.site.path("linux.pv")
+        done = lethe("seal", "--kernel", GUESTS / "linux-6.12", "--initrd", GUESTS / "initrd.gz",
+                     "--append", "cryptomgr.notests=1 quiet", "--output", image)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        guest = self.site.start("linux", "--image", image, "--memory", "3G", "--cpus", "2")
+        guest.expect("guest: ready")
+        reaper = self.reaper_of("linux")
+        freeze(reaper)
+        guest.type("poweroff")
+        self.assertEqual(guest.finish(), POWERED_OFF, guest.log())
+        self.assertEqual(self.site.state_in_list("linux"), "dying")
+        self.assertGreater(self.site.status("linux")["owed_bytes"], TOUCHED * MIB)
+        self.release("linux", reaper)
         self.assert_nothing_left()
 
 
@@ -241,6 +286,21 @@ class CrashTest(TeardownTestCase):
                 self.assertEqual(entry["state"], "released")
                 self.assertGreaterEqual(entry["returned_bytes"], TOUCHED * MIB)
         self.assertEqual(self.site.metric("lethe_teardowns_total", kind="crash"), 2)
+        self.assert_nothing_left()
+
+    def test_a_supervisor_that_kills_both(self):
+        for order in ("VMM first", "reaper first"):
+            with self.subTest(order):
+                name = order.replace(" ", "-")
+                guest = self.start(name, "--memory", "256M", touch=TOUCHED)
+                pids = [guest.pid, self.reaper_of(name)]
+                freeze(pids[1])
+                for pid in pids if order == "VMM first" else reversed(pids):
+                    os.kill(pid, signal.SIGKILL)
+                self.assertEqual(guest.finish(), -signal.SIGKILL)
+                self.assertEqual(self.site.ask("wait", name, "--released").returncode, 0)
+                self.assertEqual(self.site.state_in_list(name, "--all"), "died")
+        self.assertEqual(self.site.metric("lethe_owners_died_total"), 2)
         self.assert_nothing_left()
 
 
