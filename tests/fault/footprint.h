@@ -1,7 +1,6 @@
 #ifndef LETHE_TESTS_FAULT_FOOTPRINT_H_
 #define LETHE_TESTS_FAULT_FOOTPRINT_H_
 
-#include <cstdint>
 #include <string>
 
 namespace lethe::fault {
@@ -10,8 +9,8 @@ namespace lethe::fault {
 struct Footprint {
   unsigned descriptors = 0;
   unsigned threads = 0;
-  // Shared or large mappings: guest memory and its aliases, run structures, rings. (What an
-  // allocator maps is neither.)
+  // Shared ones: guest memory that is a file, its aliases, run structures, rings. (What an
+  // allocator maps is private.)
   unsigned mappings = 0;
 
   static Footprint Take();
