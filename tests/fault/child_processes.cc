@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <vector>
@@ -45,6 +46,7 @@ Child Start(std::size_t index, std::chrono::seconds patience,
   LETHE_CHECK(pipe2(ends, O_CLOEXEC) == 0);
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
+  std::fflush(nullptr);  // or the child may do it, too
   const pid_t pid = fork();
   LETHE_CHECK(pid >= 0);
   if (pid == 0) {
