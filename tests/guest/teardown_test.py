@@ -194,6 +194,42 @@ class LinuxTest(TeardownTestCase):
         self.assert_nothing_left()
 
 
+class FailedStartTest(TeardownTestCase):
+    def refused(self, name, *arguments):
+        """One line of error, and no file that was not there before."""
+        before = os.listdir(self.site.directory)
+        done = subprocess.run(
+            [LETHE, "run", *self.site.options(name, "--memory", "256M", *arguments)],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, text=True,
+            **self.site.in_group())
+        self.assertEqual(done.returncode, FAILED)
+        self.assertEqual(done.stderr.count("error:"), 1, done.stderr)
+        self.assertEqual(set(os.listdir(self.site.directory)) - {"ledger"}, set(before) - {"ledger"})
+        return done.stderr
+
+    def test_a_file_that_is_not_there(self):
+        files = ("--pidfile", self.site.path("f.pid"), "--qmp", f"unix:{self.site.path('f.qmp')}")
+        for what in ("--kernel", "--image"):
+            for how in ((), ("--daemonize", "--console", "none")):
+                with self.subTest(what, how=how):
+                    error = self.refused("never", what, "/nonexistent/file", *files, *how)
+                    self.assertIn("/nonexistent/file", error)
+        self.assert_nothing_left()
+
+    def test_paths_that_belong_to_a_guest_that_runs(self):
+        socket, pid_file = map(self.site.path, ("r.qmp", "r.pid"))
+        guest = self.start("runs", "--memory", "256M", "--qmp", f"unix:{socket}", "--pidfile",
+                           pid_file)
+        self.assertIn(pid_file, self.refused("second", "--image", self.image, "--pidfile",
+                                             pid_file))
+        self.assertIn(socket, self.refused("third", "--image", self.image, "--qmp",
+                                           f"unix:{socket}"))
+        self.assertEqual(pathlib.Path(pid_file).read_text(), f"{guest.pid}\n")
+        quit_by_qmp(guest, socket)
+        self.assertEqual(guest.finish(), ENDED)
+        self.assert_nothing_left()
+
+
 class ForegroundTest(TeardownTestCase):
     """The process gives back everything itself."""
 
