@@ -15,8 +15,10 @@
 #include "base/big_endian.h"
 #include "emulated-host/kvm/descriptor_table.h"
 #include "emulated-host/kvm/intercepts.h"
+#include "emulated-host/kvm/page_walk.h"
 #include "emulated-host/kvm/sync_registers.h"
 #include "emulated-host/kvm/virtual_machine.h"
+#include "emulated-host/ultravisor/ultravisor.h"
 
 namespace lethe::emulated {
 namespace {
@@ -472,7 +474,8 @@ void VirtualCpu::Stop() {
 
 int VirtualCpu::SetState(std::uint32_t mp_state) {
   const auto tell = [this](std::uint8_t state) {
-    return !secure_ || machine_.host().ultravisor().SetCpuState(*secure_, state).ok();
+    const auto call = [&] { return machine_.host().ultravisor().SetCpuState(*secure_, state); };
+    return !secure_ || CallPatiently(call).ok();
   };
   switch (mp_state) {
     case abi::KVM_MP_STATE_STOPPED:
@@ -500,9 +503,18 @@ void VirtualCpu::ForgetLocalState() {
   if (!machine_.settings().user_controls_cpu_state) Stop();
 }
 
+namespace {
+
+int ResetSecure(Ultravisor& ultravisor, SecureCpu& cpu,
+                UvcResult (Ultravisor::*reset)(SecureCpu&)) {
+  return CallPatiently([&] { return (ultravisor.*reset)(cpu); }).ok() ? 0 : -EINVAL;
+}
+
+}  // namespace
+
 int VirtualCpu::NormalReset() {
   ForgetLocalState();
-  if (secure_) return machine_.host().ultravisor().CpuReset(*secure_).ok() ? 0 : -EINVAL;
+  if (secure_) return ResetSecure(machine_.host().ultravisor(), *secure_, &Ultravisor::CpuReset);
   cpu_.Reset();
   return 0;
 }
@@ -511,7 +523,7 @@ int VirtualCpu::InitialReset() {
   ForgetLocalState();
   if (secure_) {
     ClearInitialRegisters(*run_);
-    return machine_.host().ultravisor().CpuInitialReset(*secure_).ok() ? 0 : -EINVAL;
+    return ResetSecure(machine_.host().ultravisor(), *secure_, &Ultravisor::CpuInitialReset);
   }
   LoadInPlaceRegisters(*run_, cpu_);
   cpu_.InitialReset();
@@ -525,7 +537,7 @@ int VirtualCpu::ClearReset() {
   ClearGeneralRegisters(*run_);
   if (secure_) {
     ClearInitialRegisters(*run_);
-    return machine_.host().ultravisor().CpuClearReset(*secure_).ok() ? 0 : -EINVAL;
+    return ResetSecure(machine_.host().ultravisor(), *secure_, &Ultravisor::CpuClearReset);
   }
   cpu_.ClearReset();
   cpu_.registers().breaking_event_address = 1;
