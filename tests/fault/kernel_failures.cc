@@ -180,6 +180,59 @@ FailingCall FailuresOfCreation(const Errors& errors, const std::vector<Ending>& 
 
 }  // namespace
 
+FailingUvc FailuresOf(emulated::Uvc call) {
+  using emulated::Uvc;
+  using emulated::UvcResult;
+  FailingUvc failing;
+  failing.passing = {UvcResult::Busy(), UvcResult::Partial()};
+  for (const Refusal& refusal : kRefusals)
+    failing.refusals.push_back(UvcResult::Refused(refusal.rc, refusal.rrc));
+  switch (call) {
+    case Uvc::kCreateConfiguration:
+    case Uvc::kCreateCpu:
+      failing.endings = kGoesOnOrAnswered;
+      break;
+    case Uvc::kSetParameters:
+    case Uvc::kUnpack:
+    case Uvc::kVerify:
+      failing.endings = kAnswered;
+      break;
+    case Uvc::kUnshareAll:
+    case Uvc::kPrepareReset:
+    case Uvc::kCpuReset:
+    case Uvc::kCpuInitialReset:
+    case Uvc::kCpuClearReset:
+      failing.endings = kError;
+      break;
+    case Uvc::kSetCpuState:
+      failing.endings = kAnsweredOrError;
+      break;
+    case Uvc::kDestroyConfigurationFast:
+    case Uvc::kDestroyPage:
+      failing.endings = kGoesOn;
+      break;
+    case Uvc::kDestroyCpu:
+    case Uvc::kDestroyConfiguration:
+      failing.endings = {Ending::kGoesOn, Ending::kError};
+      break;
+    // Whoever touched the page gets SIGSEGV: cli/fault_report.h.
+    case Uvc::kConvertToSecure:
+    case Uvc::kConvertFromSecure:
+    case Uvc::kPinShared:
+    case Uvc::kUnpinShared:
+      failing.refusals.clear();
+      break;
+    // The guest's own, and those of the kernel's start.
+    case Uvc::kShare:
+    case Uvc::kUnshare:
+    case Uvc::kQuery:
+    case Uvc::kInitialize:
+      failing = {};
+      break;
+  }
+  return failing;
+}
+
 std::optional<FailingCall> FailuresOf(const KernelCall& call) {
   switch (call.kind) {
     case KernelCall::Kind::kIoctl:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "accel/kvm-s390/kernel_call.h"
+#include "emulated-host/ultravisor/uvc.h"
 #include "tests/fault/life.h"
 
 namespace lethe::fault {
@@ -35,6 +36,14 @@ struct FailingCall {
 // arch/s390/kvm/, Documentation/virt/kvm/api.rst, .../s390/s390-pv.rst); no value: a call that is
 // not known here.
 std::optional<FailingCall> FailuresOf(const kvm::KernelCall& call);
+
+// How the Ultravisor refuses a call, or is busy with it, and what that may come to.
+struct FailingUvc {
+  std::vector<emulated::UvcResult> refusals;
+  std::vector<emulated::UvcResult> passing;  // the kernel asks again
+  std::vector<Ending> endings;
+};
+FailingUvc FailuresOf(emulated::Uvc call);
 
 }  // namespace lethe::fault
 

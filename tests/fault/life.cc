@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -179,11 +180,12 @@ struct World {
       absl::StrAppend(&left, faults.open_descriptors(), " descriptors of the kernel; ");
     if (faults.mapped_areas() > 0)
       absl::StrAppend(&left, faults.mapped_areas(), " run structures; ");
-    if (kernel.configurations() > 0 || ultravisor.configurations() > 0)
-      absl::StrAppend(&left, kernel.configurations(), " secure configurations; ");
+    if (!may_leave_configurations && ultravisor.configurations() > 0)
+      absl::StrAppend(&left, ultravisor.configurations(), " secure configurations; ");
     return left;
   }
 
+  bool may_leave_configurations = false;
   emulated::Ultravisor ultravisor;
   emulated::EmulatedKernel kernel;
   kvm::FaultInjectingKernel faults;
@@ -195,11 +197,16 @@ struct World {
 
 // `world` is empty afterwards, unless it is left to the reaper.
 LifeResult LiveIn(std::unique_ptr<World>& world, const LifeKind& kind, Remains& remains,
-                  std::vector<kvm::KernelCall>* calls) {
+                  LifeRecord* record) {
   const absl::StatusOr<vmm::Outcome> outcome = world->Run(kind, remains.record);
   LifeResult result = Judge(kind, outcome, world->follower, world->places.Printed());
-  result.struck = world->faults.injected();
-  if (calls != nullptr) *calls = world->faults.recorded();
+  result.struck =
+      world->faults.injected() + static_cast<unsigned>(world->ultravisor.faults().taken());
+  if (record != nullptr) {
+    record->calls = world->faults.recorded();
+    for (const emulated::UvcNumber& row : emulated::kUvcNumbers)
+      record->uvcs[row.call] = world->ultravisor.counters().of(row.call);
+  }
   result.left_to_reaper = world->machine != nullptr && world->machine->left_to_reaper();
   if (result.left_to_reaper) return result;
   world->machine.reset();
@@ -242,15 +249,45 @@ LifeResult LifeResult::Parse(const std::string& text) {
           text.substr(static_cast<std::size_t>(end) + 1)};
 }
 
+std::string LifeRecord::Serialize() const {
+  std::string text;
+  for (const kvm::KernelCall& call : calls)
+    absl::StrAppend(&text, "call ", static_cast<int>(call.kind), " ", call.request, " ",
+                    call.subject, " ", call.cpu, "\n");
+  for (const auto& [uvc, count] : uvcs)
+    absl::StrAppend(&text, "uvc ", static_cast<int>(uvc), " ", count, "\n");
+  return text;
+}
+
+LifeRecord LifeRecord::Parse(const std::string& text) {
+  LifeRecord record;
+  std::istringstream stream(text);
+  for (std::string what; stream >> what;) {
+    int number = 0;
+    stream >> number;
+    if (what == "call") {
+      kvm::KernelCall call;
+      call.kind = static_cast<kvm::KernelCall::Kind>(number);
+      stream >> call.request >> call.subject >> call.cpu;
+      record.calls.push_back(call);
+    } else {
+      stream >> record.uvcs[static_cast<emulated::Uvc>(number)];
+    }
+  }
+  return record;
+}
+
 LifeResult Live(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                const kvm::Fault* fault, Remains& remains, std::vector<kvm::KernelCall>* calls) {
+                const Trouble& trouble, Remains& remains, LifeRecord* record) {
   std::thread([] {}).join();  // with the first one ThreadSanitizer starts one of its own
   const Footprint before = Footprint::Take();
   auto world = std::make_unique<World>(kind, files, key);
   world->faults.set_survivor_journal(&remains.journal);
-  if (fault != nullptr) world->faults.Inject(*fault);
-  if (calls != nullptr) world->faults.StartRecording();
-  LifeResult result = LiveIn(world, kind, remains, calls);
+  if (trouble.fault) world->faults.Inject(*trouble.fault);
+  world->may_leave_configurations = trouble.leaves_configurations();
+  if (trouble.uvc_fault) world->ultravisor.Inject(*trouble.uvc_fault);
+  if (record != nullptr) world->faults.StartRecording();
+  LifeResult result = LiveIn(world, kind, remains, record);
   if (result.left_to_reaper) {
     [[maybe_unused]] World* const stays = world.release();
     return result;

@@ -1,10 +1,15 @@
 #ifndef LETHE_TESTS_FAULT_LIFE_H_
 #define LETHE_TESTS_FAULT_LIFE_H_
 
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "accel/kvm-s390/fault_injecting_kernel.h"
+#include "emulated-host/ultravisor/uvc.h"
+#include "emulated-host/ultravisor/uvc_faults.h"
 #include "image/host_key.h"
 #include "pv/destroy_policy.h"
 #include "pv/ledger/ledger_record.h"
@@ -48,12 +53,32 @@ struct LifeResult {
   static LifeResult Parse(const std::string& text);
 };
 
-// Runs the guest from its creation to its end, with one reboot, on an emulated host of its own,
-// while `fault` strikes (null: none does). Checks that nothing of it is left, but for what is left
-// to a reaper: then the process is to end at once. In a process with one thread. `calls`, if not
-// null, receives those that were made of the kernel.
+// What goes wrong in a life: a call of the kernel, or one that the kernel makes of the Ultravisor.
+struct Trouble {
+  std::optional<kvm::Fault> fault = {};
+  std::optional<emulated::UvcFault> uvc_fault = {};
+
+  // What the Ultravisor does not end, nobody can.
+  bool leaves_configurations() const {
+    return uvc_fault && (uvc_fault->call == emulated::Uvc::kDestroyCpu ||
+                         uvc_fault->call == emulated::Uvc::kDestroyConfiguration);
+  }
+};
+
+// What was called in a life.
+struct LifeRecord {
+  std::vector<kvm::KernelCall> calls = {};
+  std::map<emulated::Uvc, std::uint64_t> uvcs = {};
+
+  std::string Serialize() const;
+  static LifeRecord Parse(const std::string& text);
+};
+
+// Runs the guest from its creation to its end, with one reboot, on an emulated host of its own, in
+// `trouble`. Checks that nothing of it is left, but for what is left to a reaper: then the process
+// is to end at once. In a process with one thread. `record`, if not null, receives what was called.
 LifeResult Live(const LifeKind& kind, const GuestFiles& files, const HostKey& key,
-                const kvm::Fault* fault, Remains& remains, std::vector<kvm::KernelCall>* calls);
+                const Trouble& trouble, Remains& remains, LifeRecord* record);
 
 }  // namespace lethe::fault
 

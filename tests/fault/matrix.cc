@@ -5,7 +5,6 @@
 #include <map>
 #include <random>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -16,6 +15,9 @@
 
 namespace lethe::fault {
 namespace {
+
+// Of each kind of call, as many from the beginning and from the end: there are thousands of some.
+constexpr std::uint64_t kUvcsAtEachEnd = 3;
 
 kvm::Fault FaultOf(const kvm::KernelCall& call, const KernelFailure& failure, unsigned occurrence,
                    bool sticks) {
@@ -31,9 +33,55 @@ kvm::Fault FaultOf(const kvm::KernelCall& call, const KernelFailure& failure, un
   return fault;
 }
 
+void AddCases(const LifeKind& kind, const kvm::KernelCall& call, unsigned count,
+              const FailingCall& failing, std::vector<FaultCase>& cases) {
+  for (const KernelFailure& failure : failing.failures) {
+    std::vector<Ending> endings = failing.endings;
+    if (failure.passes) endings = {Ending::kGoesOn};
+    // The VMM and the kernel now differ in what they think has been done.
+    if (failure.afterwards) endings = {Ending::kGoesOn, Ending::kAnswered, Ending::kError};
+    for (unsigned occurrence = 1; occurrence <= count; ++occurrence) {
+      cases.push_back({&kind, {.fault = FaultOf(call, failure, occurrence, false)}, endings});
+      if (!failure.passes)
+        cases.push_back({&kind, {.fault = FaultOf(call, failure, occurrence, true)}, endings});
+    }
+  }
+}
+
+void AddUvcCases(const LifeKind& kind, emulated::Uvc uvc, std::uint64_t count,
+                 std::vector<FaultCase>& cases) {
+  constexpr std::uint64_t kForEver = ~std::uint64_t{0};
+  const FailingUvc failing = FailuresOf(uvc);
+  for (std::uint64_t before = 0; before < count; ++before) {
+    if (before >= kUvcsAtEachEnd && before + kUvcsAtEachEnd < count) continue;
+    for (const emulated::UvcResult& result : failing.passing)
+      cases.push_back({&kind,
+                       {.uvc_fault = {{.call = uvc, .result = result, .after = before}}},
+                       {Ending::kGoesOn}});
+    for (const emulated::UvcResult& result : failing.refusals)
+      for (const std::uint64_t times : {std::uint64_t{1}, kForEver})
+        cases.push_back(
+            {&kind,
+             {.uvc_fault = {{.call = uvc, .result = result, .after = before, .times = times}}},
+             failing.endings});
+  }
+}
+
+std::string UvcFaultName(const emulated::UvcFault& fault) {
+  std::string name = absl::StrFormat("Ultravisor call %#06x, after %u",
+                                     static_cast<unsigned>(fault.call), fault.after);
+  absl::StrAppendFormat(&name, ", cc %u, rc %#06x, rrc %#x", fault.result.cc, fault.result.rc,
+                        fault.result.rrc);
+  if (fault.times > 1) absl::StrAppend(&name, ", and all later ones");
+  return name;
+}
+
 // What one case stands for that others do not.
 std::string Class(const FaultCase& one) {
-  const kvm::Fault& fault = one.fault;
+  if (const auto& uvc = one.trouble.uvc_fault)
+    return absl::StrCat(one.kind->name, static_cast<int>(uvc->call), " ", uvc->result.rc, " ",
+                        uvc->times);
+  const kvm::Fault& fault = *one.trouble.fault;
   return absl::StrCat(one.kind->name, ToString(*fault.call), " ", fault.error, " ", fault.result,
                       " ", fault.made_first);
 }
@@ -41,6 +89,8 @@ std::string Class(const FaultCase& one) {
 }  // namespace
 
 std::string FaultCase::Name() const {
+  if (trouble.uvc_fault) return absl::StrCat(kind->name, ": ", UvcFaultName(*trouble.uvc_fault));
+  const kvm::Fault& fault = *trouble.fault;
   std::string name =
       absl::StrCat(kind->name, ": ", ToString(*fault.call), ", call ", fault.occurrence);
   if (fault.error != 0)
@@ -54,6 +104,8 @@ std::string FaultCase::Name() const {
 }
 
 bool FaultCase::IsClear(const std::string& message) const {
+  if (!trouble.fault) return !message.empty();
+  const kvm::Fault& fault = *trouble.fault;
   // What the VMM makes of a value, or of a state that it could not know of, is its own to say.
   if (fault.error == 0 || fault.made_first) return !message.empty();
   std::string call = ToString(*fault.call);
@@ -65,6 +117,8 @@ bool FaultCase::IsClear(const std::string& message) const {
 }
 
 bool FaultCase::IsAnswer(const std::string& message) const {
+  if (!trouble.fault) return !message.empty();
+  const kvm::Fault& fault = *trouble.fault;
   const bool is_command = fault.call->request == abi::KVM_S390_PV_COMMAND;
   if (!is_command || fault.made_first) return !message.empty();
   // DIAGNOSE 308 subcode 10: ENABLE has no place in the newer form of its code.
@@ -75,49 +129,20 @@ bool FaultCase::IsAnswer(const std::string& message) const {
                    : absl::StrFormat("code 0x%04x%04x%04x0a02", command, fault.rrc, fault.rc));
 }
 
-std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::KernelCall>& calls,
+std::vector<FaultCase> CasesOf(const LifeKind& kind, const LifeRecord& record,
                                std::vector<std::string>& unknown) {
-  std::map<kvm::KernelCall, unsigned> counts;
-  for (const kvm::KernelCall& call : calls) ++counts[call];
   std::vector<FaultCase> cases;
+  std::map<kvm::KernelCall, unsigned> counts;
+  for (const kvm::KernelCall& call : record.calls) ++counts[call];
   for (const auto& [call, count] : counts) {
-    const std::optional<FailingCall> failing = FailuresOf(call);
-    if (!failing) {
+    if (const std::optional<FailingCall> failing = FailuresOf(call))
+      AddCases(kind, call, count, *failing, cases);
+    else
       unknown.push_back(absl::StrCat(kind.name, ": ", ToString(call)));
-      continue;
-    }
-    for (const KernelFailure& failure : failing->failures) {
-      std::vector<Ending> endings = failing->endings;
-      if (failure.passes) endings = {Ending::kGoesOn};
-      // The VMM and the kernel now differ in what they think has been done.
-      if (failure.afterwards) endings = {Ending::kGoesOn, Ending::kAnswered, Ending::kError};
-      for (unsigned occurrence = 1; occurrence <= count; ++occurrence) {
-        cases.push_back({&kind, FaultOf(call, failure, occurrence, false), endings});
-        if (!failure.passes)
-          cases.push_back({&kind, FaultOf(call, failure, occurrence, true), endings});
-      }
-    }
   }
+  for (const auto& [uvc, count] : record.uvcs)
+    if (count > 0) AddUvcCases(kind, uvc, count, cases);
   return cases;
-}
-
-std::string Serialize(const std::vector<kvm::KernelCall>& calls) {
-  std::string text;
-  for (const kvm::KernelCall& call : calls)
-    absl::StrAppend(&text, static_cast<int>(call.kind), " ", call.request, " ", call.subject, " ",
-                    call.cpu, "\n");
-  return text;
-}
-
-std::vector<kvm::KernelCall> ParseCalls(const std::string& text) {
-  std::vector<kvm::KernelCall> calls;
-  std::istringstream stream(text);
-  int kind = 0;
-  for (kvm::KernelCall call; stream >> kind >> call.request >> call.subject >> call.cpu;) {
-    call.kind = static_cast<kvm::KernelCall::Kind>(kind);
-    calls.push_back(call);
-  }
-  return calls;
 }
 
 std::vector<FaultCase> Sample(std::vector<FaultCase> cases, std::size_t size, std::uint32_t seed) {

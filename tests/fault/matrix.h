@@ -14,10 +14,15 @@ namespace lethe::fault {
 // One fault in one life.
 struct FaultCase {
   const LifeKind* kind;
-  kvm::Fault fault;
+  Trouble trouble;
   std::vector<Ending> endings;  // those that are right
-  // How often a CPU enters the guest depends on who is faster: the call may not be reached.
-  bool may_miss() const { return fault.call->request == abi::KVM_RUN; }
+  // How often a CPU enters the guest, or the kernel finds a page that it has to make accessible,
+  // depends on who is faster: the call may not be reached.
+  bool may_miss() const {
+    if (trouble.fault) return trouble.fault->call->request == abi::KVM_RUN;
+    return trouble.uvc_fault->call == emulated::Uvc::kPinShared ||
+           trouble.uvc_fault->call == emulated::Uvc::kConvertFromSecure;
+  }
 
   // Does the VMM's message say what has failed and why?
   bool IsClear(const std::string& message) const;
@@ -29,14 +34,11 @@ struct FaultCase {
   std::string Name() const;
 };
 
-// Every recorded call of a life, failing in each of the ways that FailuresOf() has for it, once and
-// from then on. Calls without a row there are added to `unknown`.
-std::vector<FaultCase> CasesOf(const LifeKind& kind, const std::vector<kvm::KernelCall>& calls,
+// Every recorded call of the kernel in a life, failing in each of the ways that FailuresOf() has
+// for it, once and from then on; and those of the Ultravisor, the first and last of each kind.
+// Calls without a row there are added to `unknown`.
+std::vector<FaultCase> CasesOf(const LifeKind& kind, const LifeRecord& record,
                                std::vector<std::string>& unknown);
-
-// For the way from one process to another.
-std::string Serialize(const std::vector<kvm::KernelCall>& calls);
-std::vector<kvm::KernelCall> ParseCalls(const std::string& text);
 
 // `size` of them, chosen by `seed`: at least one of each kind of call and failure, if they fit in.
 std::vector<FaultCase> Sample(std::vector<FaultCase> cases, std::size_t size, std::uint32_t seed);
