@@ -391,6 +391,9 @@ absl::Status Machine::ServeStartProtected(const StartProtected& request) {
   if (outcome.is_protected) {
     platform_.operands = &secure_operands_;
   } else {
+    // ENABLE masks service signals, and one that fails over a CPU leaves them masked (Linux 6.12,
+    // arch/s390/kvm/pv.c): the guest would wait for ever for its next service call. This unmasks.
+    LETHE_RETURN_IF_ERROR(flic_.Clear());
     caller.vcpu().registers().gprs[request.result_register] = outcome.guest_code;
   }
   return caller.SetActivity(Activity::kOperating);
