@@ -75,7 +75,7 @@ class AdmissionTest(TeardownTestCase):
         second = self.site.start("second", "--image", self.image, *SECOND, "--admission", "start",
                                  "--admission-deadline", "100ms")
         second.expect("ready")
-        self.assertRegex(second.log(), r"warning: memory is short for the guest: it needs 0\.31 GiB")
+        self.assertRegex(second.log(), r"warning: memory is short .*: it needs 0\.31 GiB")
         self.assertEqual(self.site.metric("lethe_admissions_total", outcome="short"), 1)
         self.release("first", reaper)
         self.finish_second(second)

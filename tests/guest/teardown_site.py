@@ -1,4 +1,4 @@
-"""What tests of the end of guests share: small guests, their ledger, and proof that nothing is left.
+"""What tests of the end of guests share: small guests, their ledger, proof that nothing is left.
 
 The test process adopts orphans, so that a reaper whose VMM has ended becomes its child: it can be
 waited for, and none can hide.

@@ -39,8 +39,8 @@ class TwoStagesTest(TeardownTestCase):
             with self.subTest(how, protected=protected):
                 self.see_both_stages(f"{how}-{'secret' if protected else 'plain'}", end, status,
                                      protected)
-        self.assertEqual(
-            self.site.metric("lethe_teardowns_total", kind="shutdown", strategy="bulk"), 2 * len(ENDS))
+        counted = self.site.metric("lethe_teardowns_total", kind="shutdown", strategy="bulk")
+        self.assertEqual(counted, 2 * len(ENDS))
         self.assert_nothing_left()
 
     def see_both_stages(self, name, end, status, protected):
@@ -197,15 +197,18 @@ class LinuxTest(TeardownTestCase):
 class FailedStartTest(TeardownTestCase):
     def refused(self, name, *arguments):
         """One line of error, and no file that was not there before."""
-        before = os.listdir(self.site.directory)
+        before = self.files()
         done = subprocess.run(
             [LETHE, "run", *self.site.options(name, "--memory", "256M", *arguments)],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, text=True,
             **self.site.in_group())
         self.assertEqual(done.returncode, FAILED)
         self.assertEqual(done.stderr.count("error:"), 1, done.stderr)
-        self.assertEqual(set(os.listdir(self.site.directory)) - {"ledger"}, set(before) - {"ledger"})
+        self.assertEqual(self.files(), before)
         return done.stderr
+
+    def files(self):
+        return set(os.listdir(self.site.directory)) - {"ledger"}
 
     def test_a_file_that_is_not_there(self):
         files = ("--pidfile", self.site.path("f.pid"), "--qmp", f"unix:{self.site.path('f.qmp')}")
