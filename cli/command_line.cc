@@ -63,6 +63,7 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   StatusOptions status;
   WaitOptions wait;
   MetricsOptions metrics;
+  BenchTeardownOptions teardown;
   AddRun(app, run);
   AddSeal(app, seal);
   AddCheck(app, check);
@@ -70,6 +71,7 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   AddStatus(app, status);
   AddWait(app, wait);
   AddMetrics(app, metrics);
+  AddBench(app, teardown);
 
   // CLI11 takes its arguments in reverse order.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -80,8 +82,14 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
     result.output = absl::StrCat(version.what(), "\n");
     return result;
   } catch (const CLI::CallForHelp&) {
-    const auto commands = app.get_subcommands();
-    result.output = commands.empty() ? app.help() : commands.front()->help("lethe");
+    // Of the innermost command that was named; each is called by the names around it.
+    const CLI::App* asked = &app;
+    std::string around;
+    while (!asked->get_subcommands().empty()) {
+      absl::StrAppend(&around, around.empty() ? "" : " ", asked->get_name());
+      asked = asked->get_subcommands().front();
+    }
+    result.output = asked->help(around);
     return result;
   } catch (const CLI::Error& error) {
     return UsageError(app, error.what());
@@ -102,8 +110,10 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
     result.command = wait;
   } else if (app.got_subcommand("metrics")) {
     result.command = metrics;
+  } else if (app.got_subcommand("bench")) {
+    result.command = teardown;
   } else {
-    return UsageError(app, "a command is needed: run, seal, check, ps, status, wait or metrics");
+    return UsageError(app, "a command is needed: run, seal, check, ps, status, wait, metrics or bench");
   }
   return result;
 }

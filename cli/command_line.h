@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/bench_options.h"
 #include "cli/exit_status.h"
 #include "cli/host_options.h"
 #include "cli/ledger_options.h"
@@ -26,7 +27,7 @@ struct CheckOptions {
 };
 
 using Command = std::variant<RunOptions, SealOptions, CheckOptions, PsOptions, StatusOptions,
-                             WaitOptions, MetricsOptions>;
+                             WaitOptions, MetricsOptions, BenchTeardownOptions>;
 
 // The command to carry out, or none when the text to print (help, version, one error line) is all
 // there is; then `status` is what the process ends with.

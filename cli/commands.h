@@ -13,6 +13,7 @@ namespace lethe {
 absl::StatusOr<ExitStatus> Run(const RunOptions& options);
 absl::StatusOr<ExitStatus> SealImage(const SealOptions& options);
 absl::StatusOr<ExitStatus> Check(const CheckOptions& options);
+absl::StatusOr<ExitStatus> BenchTeardown(const BenchTeardownOptions& options);
 
 }  // namespace lethe
 

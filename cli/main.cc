@@ -21,6 +21,9 @@ struct Dispatch {
   absl::StatusOr<ExitStatus> operator()(const CheckOptions& options) const {
     return Check(options);
   }
+  absl::StatusOr<ExitStatus> operator()(const BenchTeardownOptions& options) const {
+    return BenchTeardown(options);
+  }
   absl::StatusOr<ExitStatus> operator()(const PsOptions& options) const {
     return ListGuests(options);
   }

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes a C++ source with the content of binary files: embed.py OUT NAME FILE [NAME FILE]..."""
+"""Writes a C++ source with the content of binary files: embed.py OUT HEADER NAME FILE [NAME FILE]..."""
 
 import sys
 
 
 def main():
-    out, rest = sys.argv[1], sys.argv[2:]
+    out, header, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
     with open(out, "w", encoding="ascii") as source:
-        source.write('#include "image/boot/stages.h"\n\nnamespace lethe {\nnamespace {\n\n')
+        source.write(f'#include "{header}"\n\nnamespace lethe {{\nnamespace {{\n\n')
         names = list(zip(rest[::2], rest[1::2]))
         for name, path in names:
             with open(path, "rb") as binary:
