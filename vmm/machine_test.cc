@@ -42,7 +42,8 @@ TEST_F(MachineTest, StartsTheFirstCpuAtTheKernelAndPowersOffWhenItStops) {
   });
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_EQ(psw, (kvm::Psw{0x180000000, 0x10000}));
-  EXPECT_THAT(machine.events(), ElementsAre("memory", "first-instruction", "power-off"));
+  EXPECT_THAT(machine.events(),
+              ElementsAre("memory", "first-instruction", "power-off", "decision", "stopped"));
   EXPECT_EQ(machine.kernel.open_descriptors(), 0);
 }
 
@@ -196,8 +197,8 @@ TEST_F(ServiceCallTest, ReportsTheFirstOutputOnce) {
     });
   PowerOffNext();
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
-  EXPECT_THAT(machine.events(),
-              ElementsAre("memory", "first-instruction", "first-output", "power-off"));
+  EXPECT_THAT(machine.events(), ElementsAre("memory", "first-instruction", "first-output",
+                                            "power-off", "decision", "stopped"));
 }
 
 // --- SIGP
@@ -490,7 +491,7 @@ TEST_F(Diagnose308Test, LoadsTheMachineAnew) {
   });
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_THAT(machine.events(), ElementsAre("memory", "first-instruction", "reset-request",
-                                            "guest-restarted", "power-off"));
+                                            "guest-restarted", "power-off", "decision", "stopped"));
   EXPECT_THAT(machine.kernel.Trace(),
               ElementsAre("cpu 0 stopped", "cpu 0 clear-reset", "cpu 1 clear-reset",
                           "cpu 0 operating", "cpu 0 stopped"));
@@ -533,7 +534,7 @@ TEST_F(Diagnose308Test, EntersSecureMode) {
   EXPECT_THAT(trace,
               ElementsAre("pv enable", "pv set-parameters 640", "pv unpack 0x10000 0x2000 0x1000",
                           "pv unpack 0x20000 0x1000 0x2000", "pv verify", "cpu 0 load",
-                          "cpu 0 operating", "cpu 0 operating", "cpu 0 stopped"));
+                          "cpu 0 operating", "cpu 0 operating", "cpu 0 stopped", "pv disable"));
 }
 
 TEST_F(Diagnose308Test, TellsTheGuestWhySecureModeFailed) {
