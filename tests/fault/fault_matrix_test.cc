@@ -40,13 +40,15 @@ constexpr std::uint32_t kSeed = 1;
 constexpr unsigned kParallel = 2;
 constexpr std::chrono::seconds kPatience(60);  // a life takes milliseconds
 
+constexpr auto kLazy = DestroyMode::kLazy;
+constexpr auto kSync = DestroyMode::kSync;
 constexpr LifeKind kKinds[] = {
-    {"ordinary", false, DestroyMode::kLazy},
-    {"protected, lazy", true, DestroyMode::kLazy},
-    {"protected, sync", true, DestroyMode::kSync},
-    {"ordinary, reaper", false, DestroyMode::kLazy, true},
-    {"protected, reaper", true, DestroyMode::kLazy, true},
-    {"protected, reaper in need", true, DestroyMode::kLazy, true, PressureLevel::kHigh},
+    {"ordinary", false, kLazy, kSync},
+    {"protected, lazy", true, kLazy, kSync},
+    {"protected, sync", true, kSync, kSync},
+    {"ordinary, reaper", false, kLazy, kLazy, true},
+    {"protected, reaper", true, kLazy, kLazy, true},
+    {"protected, reaper in need", true, kLazy, kLazy, true, PressureLevel::kHigh},
 };
 
 std::size_t CasesWanted() {

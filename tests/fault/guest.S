@@ -174,11 +174,6 @@ again_psw:                                      # short format
         .long   0x00080001,0x80000000 + again
 control0:
         .quad   0
-address:
-        .quad   0
-started:
-        .long   0
-ran:    .long   0
 again_text:
         .asciz  "again\n"
 
@@ -201,3 +196,11 @@ write_block:
         .balign 4096
 information:
         .skip   4096
+
+# What both CPUs use while they run, far from code.
+address:
+        .quad   0
+started:
+        .long   0
+ran:    .long   0
+        .balign 4096

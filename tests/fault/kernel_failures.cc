@@ -12,13 +12,14 @@ namespace {
 using kvm::KernelCall;
 using Errors = std::vector<int>;
 
-const std::vector<Ending> kGoesOn = {Ending::kGoesOn};
-const std::vector<Ending> kAnswered = {Ending::kAnswered};
+constexpr Ending kGoesOn[] = {Ending::kGoesOn};
+constexpr Ending kAnswered[] = {Ending::kAnswered};
 // Attempted again when the guest that is being cleaned has gone.
-const std::vector<Ending> kGoesOnOrAnswered = {Ending::kGoesOn, Ending::kAnswered};
-const std::vector<Ending> kError = {Ending::kError};
-const std::vector<Ending> kAnsweredOrError = {Ending::kAnswered, Ending::kError};
-const std::vector<Ending> kAny = {Ending::kGoesOn, Ending::kAnswered, Ending::kError};
+constexpr Ending kGoesOnOrAnswered[] = {Ending::kGoesOn, Ending::kAnswered};
+constexpr Ending kError[] = {Ending::kError};
+constexpr Ending kGoesOnOrError[] = {Ending::kGoesOn, Ending::kError};
+constexpr Ending kAnsweredOrError[] = {Ending::kAnswered, Ending::kError};
+constexpr Ending kAny[] = {Ending::kGoesOn, Ending::kAnswered, Ending::kError};
 
 // What the Ultravisor says that the kernel knows (arch/s390/include/asm/uv.h), and two of the many
 // codes that it only passes on: no key slot for this host, a page that is not what it should be.
@@ -28,13 +29,13 @@ constexpr Refusal kRefusals[] = {{0x0002, 0}, {0x0003, 0},    {0x0005, 0},     {
 
 // Of every ioctl of VM, vCPU and device descriptors: the caller's memory is not the VM's, or the VM
 // was given up; a request that the kernel does not know.
-const Errors kOfEveryVm = {EIO, ENOTTY};
+constexpr int kOfEveryVm[] = {EIO, ENOTTY};
 
 struct RequestRow {
   unsigned long request;
   Errors errors;
   Errors passing;
-  std::vector<Ending> endings;
+  absl::Span<const Ending> endings;
 };
 
 // KVM_RUN, resets and states wait for the vCPU's mutex: EINTR when a fatal signal ends that.
@@ -66,7 +67,7 @@ struct PvRow {
   Errors errors;   // for which the kernel itself is the reason
   Errors refused;  // for which the Ultravisor is, with its codes
   Errors passing;
-  std::vector<Ending> endings;
+  absl::Span<const Ending> endings;
 };
 
 std::vector<PvRow> PvCommands() {
@@ -83,7 +84,7 @@ std::vector<PvRow> PvCommands() {
   };
 }
 
-void Add(std::vector<KernelFailure>& failures, const Errors& errors, bool passes = false) {
+void Add(std::vector<KernelFailure>& failures, absl::Span<const int> errors, bool passes = false) {
   for (const int error : errors) failures.push_back({.error = error, .passes = passes});
 }
 
@@ -91,7 +92,7 @@ void Add(std::vector<KernelFailure>& failures, const Errors& errors, bool passes
 bool HasAnswer(const KernelCall& call) { return (call.request >> 31 & 1) != 0; }
 
 FailingCall Complete(const KernelCall& call, std::vector<KernelFailure> failures,
-                     const std::vector<Ending>& endings) {
+                     absl::Span<const Ending> endings) {
   if (HasAnswer(call)) failures.push_back({.error = EFAULT, .afterwards = true});
   return {std::move(failures), endings};
 }
@@ -129,7 +130,7 @@ std::optional<FailingCall> FailuresOfIoctl(const KernelCall& call) {
   if (!of_system) Add(failures, kOfEveryVm);
   Add(failures, row->errors);
   Add(failures, row->passing, true);
-  std::vector<Ending> endings = row->endings;
+  absl::Span<const Ending> endings = row->endings;
   switch (call.request) {
     case abi::KVM_GET_API_VERSION:
       failures.push_back({.result = abi::KVM_API_VERSION - 1});
@@ -172,7 +173,7 @@ std::optional<FailingCall> FailuresOfSurvivor(const KernelCall& call) {
   return failing;
 }
 
-FailingCall FailuresOfCreation(const Errors& errors, const std::vector<Ending>& endings) {
+FailingCall FailuresOfCreation(const Errors& errors, absl::Span<const Ending> endings) {
   std::vector<KernelFailure> failures;
   Add(failures, errors);
   return {std::move(failures), endings};
@@ -213,7 +214,7 @@ FailingUvc FailuresOf(emulated::Uvc call) {
       break;
     case Uvc::kDestroyCpu:
     case Uvc::kDestroyConfiguration:
-      failing.endings = {Ending::kGoesOn, Ending::kError};
+      failing.endings = kGoesOnOrError;
       break;
     // Whoever touched the page gets SIGSEGV: cli/fault_report.h.
     case Uvc::kConvertToSecure:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "accel/kvm-s390/kernel_call.h"
 #include "emulated-host/ultravisor/uvc.h"
 #include "tests/fault/life.h"
@@ -29,7 +30,7 @@ struct KernelFailure {
 // How a call fails, and what that may come to.
 struct FailingCall {
   std::vector<KernelFailure> failures;
-  std::vector<Ending> endings;
+  absl::Span<const Ending> endings = {};
 };
 
 // All failures of `call` that Linux's source and documents have (virt/kvm/kvm_main.c,
@@ -41,7 +42,7 @@ std::optional<FailingCall> FailuresOf(const kvm::KernelCall& call);
 struct FailingUvc {
   std::vector<emulated::UvcResult> refusals;
   std::vector<emulated::UvcResult> passing;  // the kernel asks again
-  std::vector<Ending> endings;
+  absl::Span<const Ending> endings = {};
 };
 FailingUvc FailuresOf(emulated::Uvc call);
 

@@ -101,7 +101,7 @@ vmm::MachineConfig ConfigOf(const LifeKind& kind, const Places& places) {
   (kind.is_protected ? config.boot.protected_image : config.boot.kernel) = places.boot();
   config.console.kind = vmm::ConsoleConfig::Kind::kFile;
   config.console.path = places.console();
-  config.destroy = kind.destroy;
+  config.destroy = DestroyPolicy(kind.reboot, kind.shutdown);
   config.reaper.wanted = kind.reaper;
   return config;
 }

@@ -31,7 +31,8 @@ const char* EndingName(Ending ending);
 struct LifeKind {
   const char* name;
   bool is_protected;
-  DestroyMode destroy;
+  DestroyMode reboot;
+  DestroyMode shutdown;
   bool reaper = false;  // the end is left to it, if it can be
   PressureLevel pressure = PressureLevel::kNone;
 };

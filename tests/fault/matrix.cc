@@ -36,7 +36,7 @@ kvm::Fault FaultOf(const kvm::KernelCall& call, const KernelFailure& failure, un
 void AddCases(const LifeKind& kind, const kvm::KernelCall& call, unsigned count,
               const FailingCall& failing, std::vector<FaultCase>& cases) {
   for (const KernelFailure& failure : failing.failures) {
-    std::vector<Ending> endings = failing.endings;
+    std::vector<Ending> endings(failing.endings.begin(), failing.endings.end());
     if (failure.passes) endings = {Ending::kGoesOn};
     // The VMM and the kernel now differ in what they think has been done.
     if (failure.afterwards) endings = {Ending::kGoesOn, Ending::kAnswered, Ending::kError};
@@ -52,6 +52,7 @@ void AddUvcCases(const LifeKind& kind, emulated::Uvc uvc, std::uint64_t count,
                  std::vector<FaultCase>& cases) {
   constexpr std::uint64_t kForEver = ~std::uint64_t{0};
   const FailingUvc failing = FailuresOf(uvc);
+  const std::vector<Ending> endings(failing.endings.begin(), failing.endings.end());
   for (std::uint64_t before = 0; before < count; ++before) {
     if (before >= kUvcsAtEachEnd && before + kUvcsAtEachEnd < count) continue;
     for (const emulated::UvcResult& result : failing.passing)
@@ -63,7 +64,7 @@ void AddUvcCases(const LifeKind& kind, emulated::Uvc uvc, std::uint64_t count,
         cases.push_back(
             {&kind,
              {.uvc_fault = {{.call = uvc, .result = result, .after = before, .times = times}}},
-             failing.endings});
+             endings});
   }
 }
 
