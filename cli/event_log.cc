@@ -23,7 +23,7 @@ struct Wording {
 };
 
 // Events that are told to people, and how.
-constexpr std::array<Wording, 19> kWordings{{
+constexpr std::array<Wording, 20> kWordings{{
     {"pv-enable", "secure configuration created"},
     {"pv-unpack", "image unpacked"},
     {"pv-verify", "image verified"},
@@ -41,6 +41,7 @@ constexpr std::array<Wording, 19> kWordings{{
     {"resume", "guest goes on"},
     {"decision", "teardown"},
     {"degraded", "degraded"},
+    {"stopped", "guest stopped"},
     {"released", "memory given back"},
     {"first-instruction", "first guest instruction"},
 }};
@@ -88,6 +89,9 @@ std::string ToJsonLine(const Event& event, std::int64_t monotonic_nanoseconds) {
   if (event.rrc) json["rrc"] = *event.rrc;
   if (event.host_address) json["host_address"] = *event.host_address;
   if (event.size) json["size"] = *event.size;
+  if (!event.kind.empty()) json["kind"] = event.kind;
+  if (!event.strategy.empty()) json["strategy"] = event.strategy;
+  if (!event.cause.empty()) json["cause"] = event.cause;
   if (!event.reason.empty()) json["reason"] = event.reason;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -91,7 +91,6 @@ absl::StatusOr<std::unique_ptr<GuestAccount>> GuestAccount::Open(const std::stri
     absl::StatusOr<LedgerEntry> entry =
         ledger.ok() ? (*ledger)->AddEntry(guest) : absl::StatusOr<LedgerEntry>(ledger.status());
     if (entry.ok()) {
-      (*ledger)->totals()->guests_started.fetch_add(1, std::memory_order_relaxed);
       return std::unique_ptr<GuestAccount>(
           new GuestAccount(*std::move(ledger), *std::move(entry), log));
     }

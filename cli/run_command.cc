@@ -172,6 +172,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   events.Report({.name = "process-start"});
   std::unique_ptr<GuestAccount> account;  // is told of the exit, too
   const absl::Cleanup exit = [&] { events.Report({.name = "exit"}); };
+  EndOrder end_order;
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
   vmm::MachineConfig config = ConfigOf(options, *host);
@@ -185,7 +186,6 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   std::optional<UvcMeter> meter;
   if (const emulated::UvcCounters* calls = host->ultravisor_calls()) meter.emplace(*calls, events);
 
-  EndOrder end_order;
   termination->Watch([&] { end_order.Give(); });
   LETHE_RETURN_IF_ERROR(account->Admit(RequestOf(options), [&] { return end_order.given(); }));
   LETHE_ASSIGN_OR_RETURN(
@@ -194,8 +194,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
                            {host->kernel(), log, meter ? static_cast<EventSink&>(*meter) : events,
                             account->teardown_account(), [&] { return account->debt(); },
                             [&](const TeardownOutcome& outcome) { account->Count(outcome); }}));
-  const std::unique_ptr<PressureWatcher> pressure =
-      WatchPressure(std::move(triggers), *machine, log);
+  std::unique_ptr<PressureWatcher> pressure = WatchPressure(std::move(triggers), *machine, log);
   const absl::StatusOr<vmm::Outcome> outcome =
       Live(*machine, followers.monitor.get(), *account, end_order);
   termination->Stop();
@@ -205,13 +204,14 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
     // All that other processes see of us goes; the memory, and what holds it, stays as it is.
     if (!status.ok()) log.Error(status.status().message());
     events.Report({.name = "exit"});
-    followers.monitor.reset();
+    if (followers.monitor) followers.monitor->End();  // a cleaner may still report to it
     pid_file.reset();
     account->HandOver();
     ::_exit(static_cast<int>(status.value_or(ExitStatus::kFailure)));
   }
+  pressure.reset();
   machine.reset();
-  events.Report({.name = "released"});
+  events.Report({.name = "released", .kind = "shutdown"});
   return status;
 }
 

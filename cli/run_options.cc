@@ -46,7 +46,7 @@ void AddTeardownOptions(CLI::App& command, TeardownOptions& teardown) {
                             "Priority of that process while memory is not short (idle)");
   command
       .add_option("--reaper-cgroup", teardown.reaper_cgroup,
-                  "Control group that the helper process moves to")
+                  "Existing control group that the helper process moves to")
       ->type_name("DIRECTORY");
   command
       .add_option("--ledger", teardown.ledger,

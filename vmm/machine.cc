@@ -173,13 +173,24 @@ absl::StatusOr<Outcome> Machine::Run() {
 
 absl::Status Machine::Conclude(absl::string_view reason) {
   console_->Stop();
-  {
-    AllOut out(cpus_);
-    cpus_.End();
+  if (std::optional<AllOut> out; !stuck_ && TakeCpusOut(out).ok()) cpus_.End();
+  if (stuck_) {
+    shutdown_.LeaveAsItIs(memory_.touched());
+    return absl::OkStatus();
   }
-  LETHE_RETURN_IF_ERROR(shutdown_.Carry(protection(), reason, memory_.touched()));
-  Report("stopped");
-  return absl::OkStatus();
+  events_.Report({.name = "stopped", .kind = "shutdown"});
+  return shutdown_.Carry(protection(), reason, memory_.touched());
+}
+
+absl::Status Machine::TakeCpusOut(std::optional<AllOut>& out) {
+  for (;;) {
+    out.emplace(cpus_, kBarrierPatience);
+    if (out->status().ok()) return absl::OkStatus();
+    for (const auto& cpu : cpus_.all())
+      stuck_ = stuck_ || cpu->whereabouts().place == Whereabouts::Place::kGuest;
+    if (stuck_) return out->status();
+    log_.Warning(out->status().message());
+  }
 }
 
 absl::StatusOr<Outcome> Machine::Start() {
@@ -197,13 +208,16 @@ absl::StatusOr<Outcome> Machine::ServeRequests() {
   std::optional<AllOut> pause;
   for (;;) {
     const bool paused = run_state() == RunState::kPaused;
-    if (paused && !pause) pause.emplace(cpus_);
+    if (paused && !pause) LETHE_RETURN_IF_ERROR(TakeCpusOut(pause));
     if (!paused) pause.reset();
     const MachineRequest request = requests_.Wait(/*but_guests=*/paused);
-    AllOut out(cpus_);
+    std::optional<AllOut> out;
+    LETHE_RETURN_IF_ERROR(TakeCpusOut(out));
     absl::StatusOr<std::optional<Outcome>> outcome = Serve(request);
+    if (outcome.ok() && !outcome->has_value()) continue;
+    cpus_.End();  // while they are out: they do not enter the guest again
     if (!outcome.ok()) return outcome.status();
-    if (outcome->has_value()) return **outcome;
+    return **outcome;
   }
 }
 

@@ -97,6 +97,9 @@ class Machine : public MachineControl {
   // The owner's work.
   absl::StatusOr<Outcome> Start();
   absl::StatusOr<Outcome> ServeRequests();
+  // Takes all CPUs out. One that waits in the handler of an exit (for a console that nobody reads)
+  // is waited for; one that KVM does not give back is the end: `stuck_`.
+  absl::Status TakeCpusOut(std::optional<AllOut>& out);
   absl::Status Conclude(absl::string_view reason);
   void Enter(RunState state);
   absl::Status Load(unsigned cpu);
@@ -141,6 +144,7 @@ class Machine : public MachineControl {
   SecureOperands secure_operands_;
   Platform platform_;
   CpuSet cpus_;
+  bool stuck_ = false;  // a CPU is inside the guest for good
   Shutdown shutdown_;
   std::optional<Protection> protection_;  // if the host can run protected guests
 };

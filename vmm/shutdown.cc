@@ -25,19 +25,6 @@ LedgerStrategy ForLedger(ShutdownStrategy strategy) {
   return LedgerStrategy::kSync;
 }
 
-ReaperStrategy ForReaper(ShutdownStrategy strategy) {
-  switch (strategy) {
-    case ShutdownStrategy::kTrickle:
-      return ReaperStrategy::kTrickle;
-    case ShutdownStrategy::kExit:
-      return ReaperStrategy::kExit;
-    case ShutdownStrategy::kBulk:
-    case ShutdownStrategy::kSync:
-      break;
-  }
-  return ReaperStrategy::kBulk;
-}
-
 // An ordinary guest: nothing is secure, the reaper only gives the memory back.
 DestroyDecision NothingToDestroy(bool has_reaper) {
   DestroyDecision decision;
@@ -45,6 +32,18 @@ DestroyDecision NothingToDestroy(bool has_reaper) {
   decision.lazy = has_reaper;
   decision.reasons.emplace_back("this host has no protected guests");
   return decision;
+}
+
+bool NeedsReaper(ShutdownStrategy strategy) {
+  return strategy == ShutdownStrategy::kBulk || strategy == ShutdownStrategy::kTrickle;
+}
+
+// It has been killed since the decision was made, or while it was.
+void WithoutReaper(DestroyDecision& decision) {
+  decision.strategy = ShutdownStrategy::kSync;
+  decision.lazy = false;
+  decision.fallback = Fallback::kNoReaper;
+  decision.reasons.insert(decision.reasons.begin(), "the reaper is gone");
 }
 
 }  // namespace
@@ -92,19 +91,25 @@ std::optional<pid_t> Shutdown::reaper_pid() const {
 
 absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
                              std::optional<std::uint64_t> touched) {
-  const DestroyDecision decision =
+  DestroyDecision decision =
       protection != nullptr ? protection->DecideShutdown() : NothingToDestroy(reaper_alive());
+  if (NeedsReaper(decision.shutdown()) && !reaper_alive()) WithoutReaper(decision);
   EnterDying(decision, touched);
+  // Also for the foreground: should this process be killed over it, the reaper goes on.
+  if (reaper_ != nullptr) reaper_->SetStrategy(decision.shutdown());
   left_to_reaper_ = decision.shutdown() != ShutdownStrategy::kSync && reaper_alive();
-  if (left_to_reaper_) {
-    reaper_->SetStrategy(ForReaper(decision.shutdown()));
-    return absl::OkStatus();
-  }
-  // Should this process be killed over it, the reaper still goes on.
+  if (left_to_reaper_) return absl::OkStatus();
   absl::Status status =
       protection != nullptr ? protection->End(reason, decision) : absl::OkStatus();
   if (reaper_ != nullptr) reaper_->Dismiss();
   return status;
+}
+
+void Shutdown::LeaveAsItIs(std::optional<std::uint64_t> touched) {
+  DestroyDecision decision;
+  decision.strategy = reaper_alive() ? ShutdownStrategy::kBulk : ShutdownStrategy::kExit;
+  EnterDying(decision, touched);
+  left_to_reaper_ = true;
 }
 
 void Shutdown::EnterDying(const DestroyDecision& decision, std::optional<std::uint64_t> touched) {

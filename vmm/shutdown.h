@@ -56,6 +56,9 @@ class Shutdown {
   // what to do once this process has ended.
   absl::Status Carry(Protection* protection, absl::string_view reason,
                      std::optional<std::uint64_t> touched);
+  // Instead of Carry: a CPU does not come out of the guest, so nobody can tear the VM down before
+  // this process is killed.
+  void LeaveAsItIs(std::optional<std::uint64_t> touched);
   // The process is to end at once, with its memory as it is.
   bool left_to_reaper() const { return left_to_reaper_; }
 

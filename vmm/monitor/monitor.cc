@@ -182,12 +182,16 @@ absl::StatusOr<std::unique_ptr<Monitor>> Monitor::Listen(const std::string& path
 Monitor::Monitor(MonitorSocket socket, UniqueFd wake, std::string package, const Log& log)
     : socket_(std::move(socket)), wake_(std::move(wake)), package_(std::move(package)), log_(log) {}
 
-Monitor::~Monitor() {
+Monitor::~Monitor() { End(); }
+
+void Monitor::End() {
   Detach();
-  if (!thread_.joinable()) return;
-  stop_ = true;
-  Wake();
-  thread_.join();
+  if (thread_.joinable()) {
+    stop_ = true;
+    Wake();
+    thread_.join();
+  }
+  socket_.reset();
 }
 
 void Monitor::Serve(MachineControl& machine, TeardownControl* teardown) {
@@ -209,6 +213,7 @@ void Monitor::Report(const Event& event) {
   if (lines.empty()) return;
   {
     std::lock_guard lock(events_mutex_);
+    if (!wanted_) return;  // the client has gone meanwhile
     for (const std::string& line : lines) events_ += line;
     overflown_ = events_.size() > kMaximumOutput;
     if (overflown_) events_.clear();
@@ -226,15 +231,17 @@ void Monitor::Main() {
       TakeClient();
     }
   }
-  if (!client_) return;
-  client_->Send(TakeEvents());
-  client_->Write();
+  if (client_) {
+    client_->Send(TakeEvents());
+    client_->Write();
+  }
+  DropClient();
 }
 
 void Monitor::WaitForWork(const Connection* client) {
   std::array<pollfd, 2> ready{
       {{wake_.get(), POLLIN, 0},
-       {client == nullptr ? socket_.descriptor() : client->descriptor(),
+       {client == nullptr ? socket_->descriptor() : client->descriptor(),
         client == nullptr ? static_cast<short>(POLLIN) : client->interest(), 0}}};
   ::poll(ready.data(), ready.size(), -1);
   std::uint64_t ignored;
@@ -242,7 +249,7 @@ void Monitor::WaitForWork(const Connection* client) {
 }
 
 void Monitor::TakeClient() {
-  absl::StatusOr<UniqueFd> socket = socket_.Accept();
+  absl::StatusOr<UniqueFd> socket = socket_->Accept();
   if (!socket.ok()) {
     if (absl::IsUnavailable(socket.status())) return;
     log_.Warning(absl::StrCat("monitor: ", socket.status().message()));
@@ -261,12 +268,20 @@ void Monitor::ServeClient(Connection& client) {
   client.Read();
   client.Send(TakeEvents());
   client.Write();
+  if (client.lost() || overflown()) DropClient();
+}
+
+void Monitor::DropClient() {
   std::lock_guard lock(events_mutex_);
-  if (!client.lost() && !overflown_) return;
   client_.reset();
   events_.clear();
   overflown_ = false;
   wanted_ = false;
+}
+
+bool Monitor::overflown() {
+  std::lock_guard lock(events_mutex_);
+  return overflown_;
 }
 
 // Events of what a command did come before its answer; they are kept from the answer on that ends

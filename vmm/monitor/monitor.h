@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -22,9 +23,9 @@ namespace lethe::vmm {
 // it to leave. Clients can do no harm but by their commands: what they send is bounded, and one
 // that does not read what it is sent loses its connection.
 //
-// Order of a life: Listen, Serve, Detach, destruction. Until Serve clients wait for the greeting.
-// From Detach to destruction the machine may be gone: the client still gets events and may ask for
-// the status, and the end of the connection tells it that the program ends.
+// Order of a life: Listen, Serve, Detach, End. Until Serve clients wait for the greeting. From
+// Detach to End the machine may be gone: the client still gets events and may ask for the status,
+// and the end of the connection tells it that the program ends.
 class Monitor : public EventSink {
  public:
   // `path` as from ParseMonitorAddress. `package` is what calls itself QEMU here ("lethe 0.1.0").
@@ -43,6 +44,10 @@ class Monitor : public EventSink {
   // to repeat, and without Serve.
   void Detach();
 
+  // Sends what is left as far as the client takes it at once, ends the connection, removes the
+  // path. Report may still be called, and does nothing. Safe to repeat.
+  void End();
+
   // Tells the client, if there is one and the event is of the monitor's. Never waits for it.
   void Report(const Event& event) override;
 
@@ -54,14 +59,16 @@ class Monitor : public EventSink {
   void Main();
   void TakeClient();
   void ServeClient(Connection& client);
+  void DropClient();
+  bool overflown();
   // Waits for the client (or, without one, for the next) and for Wake().
   void WaitForWork(const Connection* client);
   void Wake();
   std::string TakeEvents();
   std::string BeforeAnswer();
 
-  const MonitorSocket socket_;
-  const UniqueFd wake_;  // event descriptor
+  std::optional<MonitorSocket> socket_;  // none: ended
+  const UniqueFd wake_;                  // event descriptor
   const std::string package_;
   const Log log_;
 

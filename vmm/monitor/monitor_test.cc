@@ -156,6 +156,16 @@ TEST_F(MonitorTest, SendsTheLastEventsAndRemovesThePathAtItsEnd) {
   EXPECT_FALSE(std::filesystem::exists(path()));
 }
 
+TEST_F(MonitorTest, TakesEventsAfterItsEnd) {
+  monitor->Serve(machine, nullptr);
+  MonitorClient client = Connect();
+  monitor->End();
+  monitor->Report({.name = "pause"});
+  EXPECT_EQ(client.ReadLine(), std::nullopt);
+  EXPECT_FALSE(std::filesystem::exists(path()));
+  monitor->End();
+}
+
 TEST_F(MonitorTest, EndsWithoutHavingServed) {
   monitor.reset();
   EXPECT_FALSE(std::filesystem::exists(path()));

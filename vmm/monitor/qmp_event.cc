@@ -32,7 +32,9 @@ Json Panic(const Event& event) {
 }
 
 Json Teardown(const Event& event) {
-  Json data = {{"kind", event.kind}, {"strategy", event.strategy}};
+  Json data = Json::object();
+  if (!event.kind.empty()) data["kind"] = event.kind;
+  if (!event.strategy.empty()) data["strategy"] = event.strategy;
   if (event.pages) data["pages"] = *event.pages;
   if (event.duration) data["seconds"] = std::chrono::duration<double>(*event.duration).count();
   data["reasons"] = Json::array();
