@@ -81,6 +81,7 @@ std::optional<std::string> FindPath(absl::string_view cgroup, Version version) {
 // part only) is not visible; the mount is the nearest that is.
 std::string Directory(const Mount& mount, absl::string_view path) {
   if (mount.root != "/" && !absl::ConsumePrefix(&path, mount.root)) return mount.point;
+  if (!path.empty() && path.front() != '/') return mount.point;  // "/podx" is not below "/pod"
   if (absl::StrContains(path, "/..") || path.empty() || path == "/") return mount.point;
   return absl::StrCat(mount.point, path);
 }

@@ -55,6 +55,7 @@ TEST(CgroupPlace, InAContainerIsBelowWhatTheContainerSees) {
   EXPECT_EQ(ParseCgroupPlace("0::/docker/c1\n", kMounts).group, "/sys/fs/cgroup");
   // Outside of what is visible.
   EXPECT_EQ(ParseCgroupPlace("0::/elsewhere\n", kMounts).group, "/sys/fs/cgroup");
+  EXPECT_EQ(ParseCgroupPlace("0::/docker/c12/vm\n", kMounts).group, "/sys/fs/cgroup");
   EXPECT_EQ(ParseCgroupPlace("0::/../up\n", kV2Mounts).group, "/sys/fs/cgroup");
 }
 

@@ -78,7 +78,8 @@ PressureWatcher::~PressureWatcher() {
 std::optional<PressureLevel> PressureWatcher::Ask(Source& source, short ready) {
   switch (source.trigger.kind) {
     case Kind::kStall:
-      if ((ready & POLLPRI) == 0) return std::nullopt;
+      // Of a group that was removed a trigger is ready for ever, in both ways.
+      if ((ready & (POLLERR | POLLNVAL)) != 0 || (ready & POLLPRI) == 0) return std::nullopt;
       return source.trigger.level;
     case Kind::kEventFd: {
       std::uint64_t count;
@@ -86,6 +87,7 @@ std::optional<PressureLevel> PressureWatcher::Ask(Source& source, short ready) {
       return source.trigger.level;
     }
     case Kind::kEvents: {
+      if ((ready & POLLNVAL) != 0) return std::nullopt;
       const std::optional<MemoryEvents> now = ReadEvents(source.trigger.fd.get());
       if (!now) return std::nullopt;
       return LevelOf(std::exchange(source.last, *now), *now);
@@ -95,7 +97,7 @@ std::optional<PressureLevel> PressureWatcher::Ask(Source& source, short ready) {
 }
 
 void PressureWatcher::Publish(PressureLevel level) {
-  if (level_.exchange(level) == level) return;
+  if (std::exchange(level_, level) == level) return;
   options_.on_change(level);
 }
 

@@ -1,7 +1,6 @@
 #ifndef LETHE_PV_PRESSURE_WATCHER_H_
 #define LETHE_PV_PRESSURE_WATCHER_H_
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -37,9 +36,6 @@ class PressureWatcher {
   PressureWatcher(const PressureWatcher&) = delete;
   PressureWatcher& operator=(const PressureWatcher&) = delete;
 
-  // Any thread.
-  PressureLevel level() const { return level_; }
-
  private:
   struct Source {
     PressureTrigger trigger;
@@ -58,8 +54,8 @@ class PressureWatcher {
   const UniqueFd stop_;  // an eventfd
   std::vector<Source> sources_;
   PressureGauge gauge_;
-  std::atomic<PressureLevel> level_ = PressureLevel::kNone;
-  std::thread thread_;  // last: everything above exists when it starts
+  PressureLevel level_ = PressureLevel::kNone;  // as published last
+  std::thread thread_;                          // last: everything above exists when it starts
 };
 
 }  // namespace lethe
