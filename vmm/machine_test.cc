@@ -43,7 +43,7 @@ TEST_F(MachineTest, StartsTheFirstCpuAtTheKernelAndPowersOffWhenItStops) {
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_EQ(psw, (kvm::Psw{0x180000000, 0x10000}));
   EXPECT_THAT(machine.events(),
-              ElementsAre("memory", "first-instruction", "power-off", "decision", "stopped"));
+              ElementsAre("memory", "first-instruction", "power-off", "stopped", "decision"));
   EXPECT_EQ(machine.kernel.open_descriptors(), 0);
 }
 
@@ -198,7 +198,7 @@ TEST_F(ServiceCallTest, ReportsTheFirstOutputOnce) {
   PowerOffNext();
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_THAT(machine.events(), ElementsAre("memory", "first-instruction", "first-output",
-                                            "power-off", "decision", "stopped"));
+                                            "power-off", "stopped", "decision"));
 }
 
 // --- SIGP
@@ -491,7 +491,7 @@ TEST_F(Diagnose308Test, LoadsTheMachineAnew) {
   });
   EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
   EXPECT_THAT(machine.events(), ElementsAre("memory", "first-instruction", "reset-request",
-                                            "guest-restarted", "power-off", "decision", "stopped"));
+                                            "guest-restarted", "power-off", "stopped", "decision"));
   EXPECT_THAT(machine.kernel.Trace(),
               ElementsAre("cpu 0 stopped", "cpu 0 clear-reset", "cpu 1 clear-reset",
                           "cpu 0 operating", "cpu 0 stopped"));
