@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/status_macros.h"
 
 namespace lethe {
 namespace {
@@ -38,6 +37,19 @@ std::uint64_t PagesOf(std::uint64_t bytes) {
 std::uint64_t LessPromised(std::uint64_t available_bytes, const AdmissionView& view) {
   const std::uint64_t promised = view.promised_pages * kLedgerPageBytes;
   return available_bytes > promised ? available_bytes - promised : 0;
+}
+
+// What can be had when all debts are paid.
+std::uint64_t MostEver(const AvailableMemory& available, const AdmissionView& view) {
+  constexpr std::uint64_t kEnough = std::uint64_t{1} << 62;  // the sum cannot overflow
+  return std::min(available.bytes, kEnough) +
+         std::min(view.debt.pages, kEnough / kLedgerPageBytes) * kLedgerPageBytes;
+}
+
+// Waiting may help.
+bool IsHopeful(const AdmissionRequest& request, const std::optional<AvailableMemory>& available,
+               const AdmissionView& view) {
+  return available && view.debt.pages != 0 && MostEver(*available, view) >= request.need_bytes;
 }
 
 bool CameBefore(const LedgerSnapshot& entry, const LedgerSnapshot& self) {
@@ -117,20 +129,15 @@ AdmissionProgress ProgressOf(const AdmissionRequest& request, const AvailableMem
   progress.short_bytes =
       request.need_bytes - std::min(request.need_bytes, progress.available_bytes);
   progress.debt = view.debt;
-  if (view.debt.pages_per_second != 0)
-    progress.ready_in = nanoseconds(
-        static_cast<std::int64_t>(static_cast<double>(PagesOf(progress.short_bytes)) * 1e9 /
-                                  static_cast<double>(view.debt.pages_per_second)));
+  progress.ready_in = ReadyIn(PagesOf(progress.short_bytes), view.debt.pages_per_second);
   progress.waited = waited;
   progress.patience = request.patience;
   return progress;
 }
 
 nanoseconds PauseUntilNextLook(const LedgerDebt& debt) {
-  if (debt.pages_per_second == 0) return kLongestPause / 5;
-  const auto step = nanoseconds(static_cast<std::int64_t>(
-      static_cast<double>(kStepPages) * 1e9 / static_cast<double>(debt.pages_per_second)));
-  return std::clamp(step, kShortestPause, kLongestPause);
+  const std::optional<nanoseconds> step = ReadyIn(kStepPages, debt.pages_per_second);
+  return std::clamp(step.value_or(kLongestPause / 5), kShortestPause, kLongestPause);
 }
 
 }  // namespace
@@ -147,14 +154,20 @@ absl::string_view AdmissionModeName(AdmissionMode mode) {
   return "unknown";
 }
 
-AdmissionView ViewFor(absl::Span<const LedgerSnapshot> entries, absl::string_view self) {
+AdmissionView ViewFor(absl::Span<const LedgerSnapshot> entries, absl::string_view self,
+                      const std::optional<AvailableMemory>& available) {
   const auto own = std::find_if(entries.begin(), entries.end(),
                                 [self](const auto& entry) { return entry.id == self; });
   const LedgerSnapshot* const asker = own == entries.end() ? nullptr : &*own;
   AdmissionView view;
   view.debt = DebtOf(entries);
-  for (const LedgerSnapshot& entry : entries)
-    if (&entry != asker) view.promised_pages += PromisedTo(entry, asker);
+  const std::uint64_t most = available ? MostEver(*available, view) / kLedgerPageBytes : 0;
+  for (const LedgerSnapshot& entry : entries) {
+    if (&entry == asker) continue;
+    const std::uint64_t promised = PromisedTo(entry, asker);
+    view.promised_pages +=
+        entry.state == LedgerState::kWaiting ? std::min(promised, most) : promised;
+  }
   return view;
 }
 
@@ -166,7 +179,8 @@ AdmissionVerdict DecideAdmission(const AdmissionRequest& request,
   if (view.debt.pages == 0)
     return request.mode == AdmissionMode::kStrict ? AdmissionVerdict::kRefuse
                                                   : AdmissionVerdict::kAdmitShort;
-  if (waited < request.patience) return AdmissionVerdict::kWait;
+  if (IsHopeful(request, available, view) && waited < request.patience)
+    return AdmissionVerdict::kWait;
   return request.mode == AdmissionMode::kStart ? AdmissionVerdict::kAdmitShort
                                                : AdmissionVerdict::kRefuse;
 }
@@ -193,22 +207,22 @@ UniqueFd Admission::TakeTurn() const {
   }
 }
 
-absl::StatusOr<AdmissionView> Admission::View(const LedgerEntry& entry) const {
-  if (ledger_ == nullptr) return AdmissionView();
-  LETHE_ASSIGN_OR_RETURN(const auto entries, ledger_->Read());
-  return ViewFor(entries, entry.id());
-}
-
-// One look, whose verdict is entered before others have theirs.
-absl::StatusOr<Admission::Look> Admission::LookOnce(const AdmissionRequest& request,
-                                                    const LedgerEntry& entry, nanoseconds waited,
-                                                    bool settling) const {
+// One look, whose verdict is entered before others have theirs. A ledger that cannot be read does
+// not keep a guest from starting: then nothing is known to be owed or promised.
+Admission::Look Admission::LookOnce(const AdmissionRequest& request, const LedgerEntry& entry,
+                                    nanoseconds waited, bool settling) const {
   const UniqueFd turn = TakeTurn();
   Look look;
-  LETHE_ASSIGN_OR_RETURN(look.view, View(entry));
+  // What comes back between these two is counted twice rather than not at all.
+  const auto entries = ledger_ != nullptr ? ledger_->Read() : std::vector<LedgerSnapshot>();
   look.available = world_.available();
+  if (entries.ok())
+    look.view = ViewFor(*entries, entry.id(), look.available);
+  else
+    look.warning = absl::StrCat("what other guests owe is not known: ", entries.status().message());
+  look.hopeful = IsHopeful(request, look.available, look.view);
   look.verdict = DecideAdmission(request, look.available, look.view, waited);
-  if (settling && look.view.debt.pages == 0 && look.verdict != AdmissionVerdict::kAdmit)
+  if (settling && !look.hopeful && look.verdict != AdmissionVerdict::kAdmit)
     look.verdict = AdmissionVerdict::kWait;
   Enter(look.verdict, entry.record());
   return look;
@@ -227,8 +241,10 @@ absl::StatusOr<AdmissionOutcome> Admission::Conclude(const AdmissionRequest& req
   Count(look.verdict, waited);
   AdmissionOutcome outcome;
   outcome.waited = waited;
+  outcome.warning = look.warning;
   if (look.verdict == AdmissionVerdict::kAdmit) return outcome;
-  const std::string numbers = Numbers(request, *look.available, look.view, waited);
+  std::string numbers = Numbers(request, *look.available, look.view, waited);
+  if (!look.warning.empty()) absl::StrAppend(&numbers, "; ", look.warning);
   if (look.verdict == AdmissionVerdict::kRefuse)
     return absl::ResourceExhaustedError(absl::StrCat("not enough memory for the guest: ", numbers));
   outcome.warning = absl::StrCat("memory is short for the guest: ", numbers);
@@ -238,6 +254,10 @@ absl::StatusOr<AdmissionOutcome> Admission::Conclude(const AdmissionRequest& req
 absl::StatusOr<AdmissionOutcome> Admission::Admit(const AdmissionRequest& request,
                                                   LedgerEntry& entry) {
   entry.record().need_pages.store(PagesOf(request.need_bytes));
+  if (request.mode == AdmissionMode::kOff) {
+    Enter(AdmissionVerdict::kAdmit, entry.record());
+    return Conclude(request, Look(), nanoseconds(0));
+  }
   const nanoseconds start = world_.now();
   nanoseconds waited(0);
   std::uint64_t short_at_first = 0;
@@ -247,11 +267,11 @@ absl::StatusOr<AdmissionOutcome> Admission::Admit(const AdmissionRequest& reques
       Enter(AdmissionVerdict::kRefuse, entry.record());
       return absl::CancelledError("called off while it waited for memory");
     }
-    LETHE_ASSIGN_OR_RETURN(const Look look, LookOnce(request, entry, waited, settling));
+    const Look look = LookOnce(request, entry, waited, settling);
     if (look.verdict != AdmissionVerdict::kWait) return Conclude(request, look, waited);
-    // What a guest has just returned may not be counted as available yet: when the last debt is
-    // gone there is one more look.
-    settling = look.view.debt.pages != 0;
+    // What a guest has just returned may not be counted as available yet: when there is nothing
+    // to hope for any more there is one more look.
+    settling = look.hopeful;
     AdmissionProgress progress = ProgressOf(request, *look.available, look.view, waited);
     short_at_first = std::max(short_at_first, progress.short_bytes);
     progress.short_at_first_bytes = short_at_first;

@@ -15,10 +15,10 @@
 
 namespace lethe {
 
-// What to do about a guest that needs more memory than is available. Where dying guests owe memory,
-// all but kOff wait for it first.
+// What to do about a guest that needs more memory than is available. Where dying guests owe enough
+// memory to help, all but kOff wait for it first; where they owe too little, the deadline has come.
 enum class AdmissionMode {
-  kOff,     // do not look
+  kOff,     // do not look, neither at the host nor into the ledger
   kStart,   // past the deadline: start anyway, with a warning
   kWait,    // past the deadline: fail. Short, but nothing is owed: start, with a warning
   kStrict,  // never start while memory is short
@@ -45,12 +45,13 @@ struct AdmissionView {
   // Promised to others but not in their hands yet: to guests admitted within the last two minutes,
   // what they have not touched (after that, memory that a guest does not use is not kept for it:
   // overcommitting is the operator's choice); to guests that have waited longer, what they need
-  // (first come, first served).
+  // (first come, first served), at most what can ever be had: what is available and owed.
   std::uint64_t promised_pages = 0;
 };
 inline constexpr std::chrono::minutes kPromiseLifetime{2};
 // `self`: the id of the asker's own entry. Waiting guests of the same age are ordered by id.
-AdmissionView ViewFor(absl::Span<const LedgerSnapshot> entries, absl::string_view self);
+AdmissionView ViewFor(absl::Span<const LedgerSnapshot> entries, absl::string_view self,
+                      const std::optional<AvailableMemory>& available);
 
 // One look. `waited`: so far.
 enum class AdmissionVerdict { kAdmit, kAdmitShort, kWait, kRefuse };
@@ -72,7 +73,8 @@ struct AdmissionProgress {
 
 struct AdmissionOutcome {
   std::chrono::nanoseconds waited{0};
-  std::string warning;  // not empty: memory is short; a sentence with the numbers
+  // Not empty: a sentence. Memory is short (with the numbers), or the ledger cannot be read.
+  std::string warning;
 };
 
 // What admission asks of the world; tests put theirs in its place.
@@ -102,12 +104,13 @@ class Admission {
     AdmissionVerdict verdict = AdmissionVerdict::kAdmit;
     AdmissionView view;
     std::optional<AvailableMemory> available;
+    bool hopeful = false;  // waiting may help
+    std::string warning;   // not empty: the ledger cannot be read
   };
 
   UniqueFd TakeTurn() const;
-  absl::StatusOr<AdmissionView> View(const LedgerEntry& entry) const;
-  absl::StatusOr<Look> LookOnce(const AdmissionRequest& request, const LedgerEntry& entry,
-                                std::chrono::nanoseconds waited, bool settling) const;
+  Look LookOnce(const AdmissionRequest& request, const LedgerEntry& entry,
+                std::chrono::nanoseconds waited, bool settling) const;
   void Count(AdmissionVerdict verdict, std::chrono::nanoseconds waited) const;
   absl::StatusOr<AdmissionOutcome> Conclude(const AdmissionRequest& request, const Look& look,
                                             std::chrono::nanoseconds waited) const;

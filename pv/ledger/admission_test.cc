@@ -1,5 +1,7 @@
 #include "pv/ledger/admission.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <mutex>
 #include <thread>
@@ -52,7 +54,8 @@ TEST(AdmissionDecisionTest, IsATable) {
       {"short, nothing owed", 7, 0, 0, 0, admit, shortly, shortly, refuse},
       {"short, nothing owed any more", 7, 0, 0, 30, admit, shortly, shortly, refuse},
       {"short, owed", 2, 9, 0, 0, admit, wait, wait, wait},
-      {"short, too little owed: it may help others", 2, 1, 0, 0, admit, wait, wait, wait},
+      {"short, just enough owed", 2, 6, 0, 0, admit, wait, wait, wait},
+      {"short, too little owed to wait for", 2, 5, 0, 0, admit, shortly, refuse, refuse},
       {"short, owed, just before the deadline", 2, 9, 0, 59, admit, wait, wait, wait},
       {"short, owed, at the deadline", 2, 9, 0, 60, admit, shortly, refuse, refuse},
       {"promised away, nothing owed", 10, 0, 3, 0, admit, shortly, shortly, refuse},
@@ -123,7 +126,17 @@ TEST(AdmissionViewTest, WhatIsPromisedToWhom) {
   };
   const LedgerSnapshot self = Entry("self", State::kWaiting, 50, 0, std::nullopt, 5);
   for (const Case& test : cases)
-    EXPECT_EQ(ViewFor({test.other, self}, "self").promised_pages, test.promised) << test.what;
+    EXPECT_EQ(ViewFor({test.other, self}, "self", Available(kGiB)).promised_pages, test.promised)
+        << test.what;
+}
+
+TEST(AdmissionViewTest, NobodyCanWaitForMoreThanThereWillEverBe) {
+  const LedgerSnapshot greedy = Entry("o", LedgerState::kWaiting, 1000, 0, std::nullopt, 4);
+  LedgerSnapshot dying = Entry("d", LedgerState::kDying, 0, 0, std::nullopt, 3);
+  dying.owed_pages = 30;
+  const LedgerSnapshot self = Entry("self", LedgerState::kWaiting, 50, 0, std::nullopt, 5);
+  EXPECT_EQ(ViewFor({dying, greedy, self}, "self", Available(20 * kLedgerPageBytes)).promised_pages,
+            50u);
 }
 
 // A host with a clock of its own: sleeping is what makes time pass.
@@ -265,8 +278,47 @@ TEST_F(AdmissionTest, ADebtorThatDiesEndsTheWait) {
   EXPECT_EQ(world_.sleeps, 2);
 }
 
+TEST_F(AdmissionTest, NobodyWaitsForLessThanIsMissing) {
+  const LedgerEntry dying = Dying(1, 1);
+  world_.available = 6 * kGiB;
+  for (const AdmissionMode mode : {AdmissionMode::kWait, AdmissionMode::kStrict})
+    EXPECT_THAT(Admit(8 * kGiB, mode), FailsWith(AllOf(HasSubstr("needs 8.00 GiB"),
+                                                       HasSubstr("1.00 GiB are still owed"))));
+  EXPECT_THAT(Admit(8 * kGiB, AdmissionMode::kStart)->warning, HasSubstr("needs 8.00 GiB"));
+  EXPECT_EQ(world_.sleeps, 0);
+}
+
+TEST_F(AdmissionTest, AnEstimateBeyondAllTimeIsNoOverflow) {
+  const LedgerEntry dying = Dying(std::uint64_t{1} << 33, 1);
+  world_.on_sleep = [&] { world_.cancelled = true; };
+  EXPECT_TRUE(absl::IsCancelled(Admit(std::uint64_t{1} << 62, AdmissionMode::kWait).status()));
+  ASSERT_FALSE(world_.told.empty());
+  EXPECT_GT(world_.told.front().ready_in, std::chrono::hours(24 * 365 * 100));
+}
+
+TEST_F(AdmissionTest, ALedgerThatCannotBeReadIsAWarningAndOffDoesNotReadIt) {
+  const auto warning = [&](AdmissionMode mode, std::uint64_t bytes) {
+    const auto outcome = Admit(bytes, mode);
+    return outcome.ok() ? outcome->warning : std::string(outcome.status().message());
+  };
+  world_.available = 6 * kGiB;
+  Child child([&] {
+    const rlimit none = {0, 0};  // descriptors
+    if (::setrlimit(RLIMIT_NOFILE, &none) != 0 || ledger_->Read().ok()) return 77;
+    if (!warning(AdmissionMode::kOff, 8 * kGiB).empty()) return 1;
+    const std::string unread = "what other guests owe is not known";
+    if (warning(AdmissionMode::kStrict, kGiB).find(unread) != 0) return 2;
+    for (const AdmissionMode mode : {AdmissionMode::kStart, AdmissionMode::kWait}) {
+      const std::string told = warning(mode, 8 * kGiB);
+      if (told.find("short for the guest") == told.npos || told.find(unread) == told.npos) return 3;
+    }
+    return warning(AdmissionMode::kStrict, 8 * kGiB).find(unread) != std::string::npos ? 0 : 4;
+  });
+  EXPECT_EQ(child.Join(), 0);
+}
+
 TEST_F(AdmissionTest, CanBeCalledOff) {
-  const LedgerEntry dying = Dying(4, 0);
+  const LedgerEntry dying = Dying(9, 0);
   world_.on_sleep = [&] { world_.cancelled = world_.sleeps == 3; };
   EXPECT_TRUE(absl::IsCancelled(Admit(8 * kGiB, AdmissionMode::kWait).status()));
   EXPECT_EQ(world_.sleeps, 3);

@@ -140,18 +140,20 @@ std::optional<std::string> CheckFile(int fd, uid_t directory_owner, std::size_t 
   return std::nullopt;
 }
 
-// Enters "died" for an owner that cannot any more. Whether it was this call that did.
-bool Bury(int directory, const std::string& id, std::uint64_t now_ns) {
+// Enters the last state for an owner that cannot any more. The state, if it was this call that did.
+std::optional<LedgerState> Bury(int directory, const std::string& id, std::uint64_t now_ns) {
   const UniqueFd fd(::openat(directory, id.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  if (!fd || TryLock(fd.get(), kSweeperByte) != 0) return false;
+  if (!fd || TryLock(fd.get(), kSweeperByte) != 0) return std::nullopt;
   LedgerRecord record;
-  if (!ReadWhole(fd.get(), &record, sizeof record) || CheckRecord(record)) return false;
-  if (record.state.load() >= LedgerState::kReleased) return false;
-  const LedgerState died = LedgerState::kDied;
-  static_assert(sizeof died == sizeof record.state && sizeof now_ns == sizeof record.since_ns);
-  return ::pwrite(fd.get(), &now_ns, sizeof now_ns, offsetof(LedgerRecord, since_ns)) ==
-             sizeof now_ns &&
-         ::pwrite(fd.get(), &died, sizeof died, offsetof(LedgerRecord, state)) == sizeof died;
+  if (!ReadWhole(fd.get(), &record, sizeof record) || CheckRecord(record)) return std::nullopt;
+  if (record.state.load() >= LedgerState::kReleased) return std::nullopt;
+  const LedgerState last = WithoutOwner(record.state.load(), record.strategy.load());
+  static_assert(sizeof last == sizeof record.state && sizeof now_ns == sizeof record.since_ns);
+  if (::pwrite(fd.get(), &now_ns, sizeof now_ns, offsetof(LedgerRecord, since_ns)) !=
+          sizeof now_ns ||
+      ::pwrite(fd.get(), &last, sizeof last, offsetof(LedgerRecord, state)) != sizeof last)
+    return std::nullopt;
+  return last;
 }
 
 // Left by a process that was killed while it made an entry.
@@ -196,13 +198,13 @@ absl::StatusOr<LedgerEntry> LedgerEntry::Unlisted(const LedgerGuest& guest) {
 }
 
 LedgerEntry::~LedgerEntry() {
-  if (mapping_.address() == nullptr) return;  // moved from, or handed over
-  if (record().state.load() < LedgerState::kReleased) EnterReleased(record(), LedgerNow());
-}
-
-void LedgerEntry::HandOver() {
-  mapping_.release();
-  fd_.release();
+  if (mapping_.address() == nullptr) return;  // moved from
+  if (handed_over_) {
+    mapping_.release();
+    fd_.release();
+  } else if (record().state.load() < LedgerState::kReleased) {
+    EnterReleased(record(), LedgerNow());
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& directory) {
@@ -298,7 +300,8 @@ absl::StatusOr<LedgerSnapshot> Ledger::ReadEntry(const std::string& id, std::uin
   snapshot.owner_uid = information.st_uid;
   if (owned) return snapshot;
   if (record.state.load() < LedgerState::kReleased) {
-    if (Bury(fd_.get(), id, now_ns)) totals()->owners_died.fetch_add(1, std::memory_order_relaxed);
+    if (Bury(fd_.get(), id, now_ns) == LedgerState::kDied)
+      totals()->owners_died.fetch_add(1, std::memory_order_relaxed);
   } else if (snapshot.in_state > kTombstoneLifetime) {
     ::unlinkat(fd_.get(), id.c_str(), 0);
     return absl::NotFoundError("its time is up");

@@ -45,9 +45,9 @@ class LedgerEntry {
   int fd() const { return fd_.get(); }
   const std::string& id() const { return id_; }  // LedgerSnapshot::id; empty: unlisted
 
-  // For the end of a VMM that leaves the rest to its reaper: the record stays mapped at its
-  // address and the descriptor open until the process ends.
-  void HandOver();
+  // For the end of a VMM that leaves the rest to its reaper: from now on destruction neither enters
+  // anything, nor unmaps the record, nor closes the descriptor.
+  void HandOver() { handed_over_ = true; }
 
  private:
   friend class Ledger;
@@ -57,6 +57,7 @@ class LedgerEntry {
   std::string id_;
   UniqueFd fd_;
   SharedMapping mapping_;
+  bool handed_over_ = false;
 };
 
 // A directory of entries, one file per guest of this host (or of this user), and one file of
@@ -77,6 +78,7 @@ class Ledger {
   static absl::StatusOr<std::unique_ptr<Ledger>> Open(const std::string& directory);
   // Makes nothing: a directory that does not exist is an empty ledger.
   static absl::StatusOr<std::unique_ptr<Ledger>> OpenForReading(const std::string& directory);
+  ~Ledger() { totals_.release(); }
 
   // A visible entry in state kStarting, owned by the caller. ResourceExhausted if the file system
   // is full: all space is claimed here, so that the record can be written to ever after.
@@ -88,7 +90,8 @@ class Ledger {
   absl::StatusOr<std::vector<LedgerSnapshot>> Read(std::vector<std::string>* ignored = nullptr);
 
   // The host-wide counters to add to, never null. If there is no room or no right to keep them they
-  // are counted in vain. Mapped until the ledger is destroyed.
+  // are counted in vain. Mapped for the rest of the process, since a reaper that shares its memory
+  // goes on counting.
   LedgerTotals* totals() const { return static_cast<LedgerTotals*>(totals_.address()); }
   // Whether totals() are those of the host.
   bool totals_shared() const { return totals_shared_; }

@@ -11,7 +11,8 @@ namespace lethe {
 inline constexpr std::uint64_t kLedgerPageBytes = 4096;  // what the ledger counts in
 
 // Where a guest is in its life, as its entry says. "Died" is never said by the owner: readers
-// conclude it when nobody holds an entry any more that was not released.
+// conclude it when nobody holds an entry any more that was not released (but for a guest that was
+// to be freed by the end of its last process, LedgerStrategy::kExit: that one is released then).
 enum class LedgerState : std::uint32_t {
   kStarting = 1,
   kWaiting = 2,  // for admission: memory that others owe

@@ -33,22 +33,8 @@ std::uint64_t AverageRate(std::uint64_t pages, nanoseconds elapsed) {
                                     static_cast<double>(elapsed.count()));
 }
 
-// Nothing to wait for is ready now; without a rate nobody knows.
-std::optional<nanoseconds> ReadyIn(std::uint64_t pages, std::uint64_t pages_per_second) {
-  if (pages == 0) return nanoseconds(0);
-  if (pages_per_second == 0) return std::nullopt;
-  const double seconds = static_cast<double>(pages) / static_cast<double>(pages_per_second);
-  return nanoseconds(static_cast<std::int64_t>(
-      std::min(seconds * static_cast<double>(kNanosecondsPerSecond), 9e18)));
-}
-
 bool IsState(LedgerState state) {
   return state >= LedgerState::kStarting && state <= LedgerState::kDied;
-}
-
-// Of an entry nobody holds: its memory went back to the kernel with the last who held it.
-LedgerState WithoutOwner(LedgerState state) {
-  return state < LedgerState::kReleased ? LedgerState::kDied : state;
 }
 
 // From stopping until now, or until the memory was back.
@@ -75,6 +61,20 @@ std::optional<std::string> CheckRecord(const LedgerRecord& record) {
   return std::nullopt;
 }
 
+LedgerState WithoutOwner(LedgerState state, LedgerStrategy strategy) {
+  if (state >= LedgerState::kReleased) return state;
+  const bool meant = state == LedgerState::kDying && strategy == LedgerStrategy::kExit;
+  return meant ? LedgerState::kReleased : LedgerState::kDied;
+}
+
+std::optional<nanoseconds> ReadyIn(std::uint64_t pages, std::uint64_t pages_per_second) {
+  if (pages == 0) return nanoseconds(0);
+  if (pages_per_second == 0) return std::nullopt;
+  const double seconds = static_cast<double>(pages) / static_cast<double>(pages_per_second);
+  return nanoseconds(static_cast<std::int64_t>(
+      std::min(seconds * static_cast<double>(kNanosecondsPerSecond), 9e18)));
+}
+
 LedgerSnapshot MakeSnapshot(const LedgerRecord& record, bool owned, std::uint64_t now_ns) {
   LedgerSnapshot snapshot;
   const LedgerState state = record.state.load(std::memory_order_acquire);
@@ -82,8 +82,8 @@ LedgerSnapshot MakeSnapshot(const LedgerRecord& record, bool owned, std::uint64_
   std::memcpy(snapshot.uuid.data(), record.uuid, snapshot.uuid.size());
   snapshot.pid = record.pid.load();
   snapshot.reaper_pid = record.reaper_pid.load();
-  snapshot.state = owned ? state : WithoutOwner(state);
   snapshot.strategy = record.strategy.load();
+  snapshot.state = owned ? state : WithoutOwner(state, snapshot.strategy);
   snapshot.memory_bytes = record.memory_bytes;
   snapshot.need_pages = record.need_pages.load();
   snapshot.touched_pages = record.touched_pages.load();

@@ -49,6 +49,15 @@ struct LedgerSnapshot {
 // `record` must have passed CheckRecord. `owned`: whether a living process holds the entry.
 LedgerSnapshot MakeSnapshot(const LedgerRecord& record, bool owned, std::uint64_t now_ns);
 
+// The state of an entry nobody holds: its memory went back to the kernel with the last who held it.
+// Such an end is "released" where it was the strategy (kExit), else "died".
+LedgerState WithoutOwner(LedgerState state, LedgerStrategy strategy);
+
+// When `pages` will have come back: nothing to wait for is ready now; no value: the rate is unknown
+// (0). At most some centuries.
+std::optional<std::chrono::nanoseconds> ReadyIn(std::uint64_t pages,
+                                                std::uint64_t pages_per_second);
+
 // What is wrong with a record that some file contained; no value: nothing.
 std::optional<std::string> CheckRecord(const LedgerRecord& record);
 

@@ -102,6 +102,37 @@ TEST_F(LedgerTest, AnOwnerThatWasKilledIsFoundOutAndCountedOnce) {
   EXPECT_EQ(ledger_->totals()->owners_died.load(), 1u);
 }
 
+TEST_F(LedgerTest, AGuestThatWasToBeFreedByTheEndOfItsLastProcessIsReleasedByIt) {
+  for (const auto& [state, strategy, last] :
+       {std::tuple(LedgerState::kDying, LedgerStrategy::kExit, LedgerState::kReleased),
+        std::tuple(LedgerState::kRunning, LedgerStrategy::kExit, LedgerState::kDied),
+        std::tuple(LedgerState::kDying, LedgerStrategy::kTrickle, LedgerState::kDied)}) {
+    ledger_ = *Ledger::Open(
+        absl::StrCat(path(), "-", static_cast<int>(state), "-", static_cast<int>(strategy)));
+    Signpost ready;
+    Child owner([&, state = state, strategy = strategy] {
+      LedgerEntry entry = *ledger_->AddEntry(GuestNamed("frugal"));
+      if (state == LedgerState::kDying)
+        EnterDying(entry.record(), 5000, strategy, LedgerNow());
+      else
+        entry.record().strategy.store(strategy);
+      ready.Set();
+      ::pause();
+      return 0;
+    });
+    ready.Await();
+    ASSERT_EQ(Entries().size(), 1u);
+    EXPECT_TRUE(Entries()[0].alive());
+    owner.Kill();
+    for (int look = 0; look < 3; ++look) {
+      ASSERT_EQ(Entries().size(), 1u);
+      EXPECT_EQ(Entries()[0].state, last);
+      EXPECT_EQ(Entries()[0].owed_pages, 0u);
+    }
+    EXPECT_EQ(ledger_->totals()->owners_died.load(), last == LedgerState::kDied ? 1u : 0u);
+  }
+}
+
 TEST_F(LedgerTest, AnEntryHandedOverLivesAsLongAsWhoeverHasItsDescriptor) {
   Signpost ready, killed;
   Signpost* const until = &killed;
