@@ -69,6 +69,8 @@ class ProtectingUser {
   KernelUser* operator->() { return &user_; }
   KernelUser& user() { return user_; }
   Ultravisor& ultravisor() { return ultravisor_; }
+  // The encrypted image.
+  const Bytes& file() const { return file_; }
 
   Result Command(std::uint32_t number, void* data = nullptr, std::uint32_t flags = 0) {
     abi::kvm_pv_cmd command{};

@@ -196,6 +196,13 @@ std::shared_ptr<SecureConfiguration> Ultravisor::FindOwner(ConfigurationId id) c
   return numbers_[id].configuration;
 }
 
+std::size_t Ultravisor::configurations() const {
+  const std::lock_guard lock(lock_);
+  return static_cast<std::size_t>(
+      std::count_if(numbers_.get(), numbers_.get() + kNumbers,
+                    [](const Number& number) { return number.configuration != nullptr; }));
+}
+
 UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan header) {
   if (const UvcResult entered = Enter(Uvc::kSetParameters); !entered.ok()) return entered;
   const std::lock_guard lock(configuration.lock_);

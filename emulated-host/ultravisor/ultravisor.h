@@ -117,6 +117,8 @@ class Ultravisor {
   // Not while calls are made.
   void set_features(const UltravisorFeatures& features) { features_ = features; }
   const UvcCounters& counters() const { return counters_; }
+  // Configurations that have not been destroyed.
+  std::size_t configurations() const;
 
   // The time every call takes (busy, as on the machine), for all calls or for one kind.
   void SetCost(std::chrono::nanoseconds cost);
