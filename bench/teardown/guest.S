@@ -14,9 +14,9 @@
         .equ    page, 0x1000
         .equ    send_block, 0x18000             # service-call control blocks: a page each
         .equ    receive_block, 0x19000
-        .equ    input_waits, page - 1           # set when a signal says so; at the end of this page
         .equ    line, 0x1a000                   # what was typed
         .equ    line_size, 64
+        .equ    input_waits, line + 2 * line_size       # not zero: a signal has said so
         .equ    first_page, 0x20000             # the first one that is nobody's
         .equ    report_shift, 28                # a line for each 256 MiB
         .equ    unit_pages, 0x1000
@@ -195,16 +195,17 @@ read_line:
 again:  lgfi    %r2,receive_block
         xc      0(event,%r2),0(%r2)
         lghi    %r1,page
-        aghi    %r1,-8                          # input_waits is no part of the block
         sth     %r1,0(%r2)
         mvi     5(%r2),0x80                     # the answer may be shorter
-        mvi     input_waits(%r2),0
+        lgfi    %r1,input_waits
+        mvi     0(%r1),0
         lgfi    %r1,read_event_data
         brasl   %r14,service_call
         cli     response+1(%r2),done
         je      0f
         # Nothing was typed until the call; after it, its own signal may have said so.
-        cli     input_waits(%r2),0
+        lgfi    %r1,input_waits
+        cli     0(%r1),0
         jne     again
         brasl   %r14,await_signal
         j       again
@@ -324,9 +325,9 @@ await_signal:
         larl    %r3,enabled_wait
         lpswe   0(%r3)
 interrupted:
-        lgfi    %r3,receive_block
-        oc      input_waits(1,%r3),external_parameter+3(%r0)
-        ni      input_waits(%r3),1
+        lgfi    %r3,input_waits
+        oc      0(1,%r3),external_parameter+3(%r0)
+        ni      0(%r3),1
         llgf    %r3,external_parameter(%r0)
         br      %r14
 
