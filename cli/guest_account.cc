@@ -40,17 +40,7 @@ TeardownCounter CounterOf(const TeardownOutcome& outcome) {
     return *reboot == RebootStrategy::kSetAside ? TeardownCounter::kRebootSetAside
                                                 : TeardownCounter::kRebootDisable;
   }
-  switch (std::get<ShutdownStrategy>(outcome.strategy)) {
-    case ShutdownStrategy::kBulk:
-      return TeardownCounter::kShutdownBulk;
-    case ShutdownStrategy::kTrickle:
-      return TeardownCounter::kShutdownTrickle;
-    case ShutdownStrategy::kExit:
-      return TeardownCounter::kShutdownExit;
-    case ShutdownStrategy::kSync:
-      break;
-  }
-  return TeardownCounter::kShutdownSync;
+  return TeardownCounterOf(std::get<ShutdownStrategy>(outcome.strategy));
 }
 
 std::optional<FallbackCounter> CounterOf(Fallback fallback) {

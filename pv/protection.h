@@ -111,7 +111,6 @@ class Protection {
   // are cleaned, however long it takes; otherwise nothing is done. A guest that could not be
   // destroyed before is left to the kernel.
   absl::Status End(absl::string_view reason, const DestroyDecision& decision);
-  absl::Status End(absl::string_view reason) { return End(reason, DecideShutdown()); }
 
   // DIAGNOSE 308 subcode 0 or 1, issued by `caller`: the guest stays protected, its memory stays,
   // it goes on at the PSW in absolute 0. An error means that it cannot be run any more.

@@ -145,7 +145,8 @@ TEST_P(FailingProtect, IsFatalIfItCannotBeUndone) {
   EXPECT_THAT(Protect(*protection),
               FailsWith(AllOf(HasSubstr("KVM_PV_DISABLE"), HasSubstr("0x8004"))));
   EXPECT_EQ(protection->state(), PvState::kLost);
-  EXPECT_THAT(protection->End("exit"), IsOk());  // nothing more to be done, and no crash
+  EXPECT_THAT(protection->End("exit", protection->DecideShutdown()),
+              IsOk());  // nothing more to be done, and no crash
 }
 
 std::string StepName(
@@ -419,7 +420,7 @@ TEST_F(ProtectionTest, EndLeavesALazyShutdownToTheReaper) {
   ProtectionOptions options = Options();
   options.reaper_alive = [] { return true; };
   auto protection = MakeProtection(options);
-  EXPECT_THAT(protection->End("never protected"), IsOk());
+  EXPECT_THAT(protection->End("never protected", protection->DecideShutdown()), IsOk());
   ProtectWell(*protection);
   kernel_.ClearTrace();
   const DestroyDecision decision = protection->DecideShutdown();
@@ -435,7 +436,7 @@ TEST_F(ProtectionTest, EndDestroysIfSynchronousDestroyWasAskedFor) {
   ProtectWell(*protection);
   kernel_.ClearTrace();
   protection->SetPolicy({DestroyMode::kAuto, DestroyMode::kSync});
-  EXPECT_THAT(protection->End("power off"), IsOk());
+  EXPECT_THAT(protection->End("power off", protection->DecideShutdown()), IsOk());
   EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
   EXPECT_THAT(events_.Last("disable")->reason, HasSubstr("power off: synchronous destroy was"));
 }
@@ -444,7 +445,7 @@ TEST_F(ProtectionTest, EndDestroysIfNobodyElseCan) {
   auto protection = MakeProtection();
   ProtectWell(*protection);
   kernel_.ClearTrace();
-  EXPECT_THAT(protection->End("power off"), IsOk());
+  EXPECT_THAT(protection->End("power off", protection->DecideShutdown()), IsOk());
   EXPECT_THAT(kernel_.Trace(), ElementsAre("pv disable"));
   EXPECT_EQ(kernel_.secure_configurations(), 0);
 }
@@ -459,7 +460,7 @@ TEST_F(ProtectionTest, ASynchronousEndWaitsForPastLives) {
   events_.on_event = [&gate](const Event& event) {
     if (event.name == "decision") gate.Open();
   };
-  EXPECT_THAT(protection->End("power off"), IsOk());
+  EXPECT_THAT(protection->End("power off", protection->DecideShutdown()), IsOk());
   EXPECT_TRUE(protection->cleaner().idle());
   EXPECT_EQ(kernel_.secure_configurations(), 0);
 }
@@ -471,11 +472,12 @@ TEST_F(ProtectionTest, AGuestThatCannotBeDestroyedIsLeftToTheKernel) {
   auto protection = MakeProtection(options);
   ProtectWell(*protection);
   Fail(abi::KVM_PV_DISABLE, EIO, 0x8004, 1, 0);
-  EXPECT_THAT(protection->End("power off"), FailsWith(HasSubstr("cannot be destroyed")));
+  EXPECT_THAT(protection->End("power off", protection->DecideShutdown()),
+              FailsWith(HasSubstr("cannot be destroyed")));
   ASSERT_EQ(outcomes.size(), 1u);
   EXPECT_FALSE(outcomes[0].ok);
   EXPECT_EQ(protection->DecideShutdown().shutdown(), ShutdownStrategy::kExit);
-  EXPECT_THAT(protection->End("again"), IsOk());
+  EXPECT_THAT(protection->End("again", protection->DecideShutdown()), IsOk());
 }
 
 TEST_F(ProtectionTest, DecisionsAreToldAndKept) {
@@ -576,7 +578,7 @@ TEST_F(ProtectionTest, TellsWhatCameOfEachTeardown) {
   ProtectWell(*protection);
   ASSERT_THAT(protection->Unprotect("reboot"), IsOk());
   protection->SetPolicy(DestroyMode::kSync);
-  ASSERT_THAT(protection->End("power off"), IsOk());
+  ASSERT_THAT(protection->End("power off", protection->DecideShutdown()), IsOk());
   ASSERT_EQ(outcomes.size(), 2u);
   EXPECT_EQ(outcomes[0].fallback, Fallback::kPressure);
   EXPECT_EQ(outcomes[1].kind(), TeardownKind::kShutdown);

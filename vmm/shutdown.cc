@@ -11,20 +11,6 @@
 namespace lethe::vmm {
 namespace {
 
-LedgerStrategy ForLedger(ShutdownStrategy strategy) {
-  switch (strategy) {
-    case ShutdownStrategy::kBulk:
-      return LedgerStrategy::kBulk;
-    case ShutdownStrategy::kTrickle:
-      return LedgerStrategy::kTrickle;
-    case ShutdownStrategy::kExit:
-      return LedgerStrategy::kExit;
-    case ShutdownStrategy::kSync:
-      break;
-  }
-  return LedgerStrategy::kSync;
-}
-
 // An ordinary guest: nothing is secure, the reaper only gives the memory back.
 DestroyDecision NothingToDestroy(bool has_reaper) {
   DestroyDecision decision;
@@ -53,11 +39,6 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
   if (!config.wanted) return;
   ReaperOptions options;
   options.name = guest_name;
-  if (survivor != nullptr) {
-    const kvm::Survivor::Needs needs = survivor->needs();
-    options.descriptors = needs.descriptors;
-    options.survivor_system_calls = needs.system_calls;
-  }
   options.survivor = std::move(survivor);
   options.memory = memory.bytes();
   options.memory_fd = memory.file();
@@ -115,7 +96,7 @@ void Shutdown::LeaveAsItIs(std::optional<std::uint64_t> touched) {
 void Shutdown::EnterDying(const DestroyDecision& decision, std::optional<std::uint64_t> touched) {
   if (account_.record == nullptr) return;
   lethe::EnterDying(*account_.record, touched.value_or(0) / kLedgerPageBytes,
-                    ForLedger(decision.shutdown()), LedgerNow());
+                    LedgerStrategyOf(decision.shutdown()), LedgerNow());
 }
 
 }  // namespace lethe::vmm

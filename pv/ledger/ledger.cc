@@ -219,8 +219,7 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& director
   const std::string path = directory.empty() ? DefaultLedgerDirectory() : directory;
   LETHE_ASSIGN_OR_RETURN(LedgerDirectory opened, OpenLedgerDirectory(path, make));
   auto ledger = std::unique_ptr<Ledger>(new Ledger(path, std::move(opened.fd), opened.owner));
-  ledger->totals_shared_ = ledger->MapTotals(make).ok();
-  if (!ledger->totals_shared_) {
+  if (!ledger->MapTotals(make).ok()) {
     LETHE_ASSIGN_OR_RETURN(ledger->totals_, SharedMapping::OfZeros(sizeof(LedgerTotals)));
   }
   return ledger;

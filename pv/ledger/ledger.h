@@ -85,16 +85,14 @@ class Ledger {
   absl::StatusOr<LedgerEntry> AddEntry(const LedgerGuest& guest);
 
   // All entries, oldest first. Sweeps as far as permissions go: entries without an owner become
-  // tombstones ("died"), tombstones past their time are removed. `ignored`: if given, receives one
-  // line for each file that is not believed.
+  // tombstones ("died", or "released" if that was how they were to end), tombstones past their time
+  // are removed. `ignored`: if given, receives one line for each file that is not believed.
   absl::StatusOr<std::vector<LedgerSnapshot>> Read(std::vector<std::string>* ignored = nullptr);
 
   // The host-wide counters to add to, never null. If there is no room or no right to keep them they
   // are counted in vain. Mapped for the rest of the process, since a reaper that shares its memory
   // goes on counting.
   LedgerTotals* totals() const { return static_cast<LedgerTotals*>(totals_.address()); }
-  // Whether totals() are those of the host.
-  bool totals_shared() const { return totals_shared_; }
   // A copy of the counters, for those who only may read. NotFound: none were ever kept.
   absl::Status ReadTotals(LedgerTotals& totals);
 
@@ -117,7 +115,6 @@ class Ledger {
   const UniqueFd fd_;  // none: the directory does not exist
   const uid_t owner_;
   SharedMapping totals_;
-  bool totals_shared_ = false;
 };
 
 // CLOCK_REALTIME, in nanoseconds: what records are dated with.

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "pv/shutdown_strategy.h"
+
 namespace lethe {
 
 inline constexpr std::uint64_t kLedgerPageBytes = 4096;  // what the ledger counts in
@@ -31,6 +33,21 @@ enum class LedgerStrategy : std::uint32_t {
   kExit = 3,
   kSync = 4,
 };
+
+// Inlined, also for the reaper.
+[[gnu::always_inline]] inline constexpr LedgerStrategy LedgerStrategyOf(ShutdownStrategy strategy) {
+  switch (strategy) {
+    case ShutdownStrategy::kBulk:
+      return LedgerStrategy::kBulk;
+    case ShutdownStrategy::kTrickle:
+      return LedgerStrategy::kTrickle;
+    case ShutdownStrategy::kExit:
+      return LedgerStrategy::kExit;
+    case ShutdownStrategy::kSync:
+      return LedgerStrategy::kSync;
+  }
+  return LedgerStrategy::kNone;
+}
 
 // One guest in the ledger: the content of its entry file, which the owners (the VMM, later its
 // reaper) map shared and write with plain atomic stores: no locks, no allocation, no system calls.

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "pv/shutdown_strategy.h"
+
 namespace lethe {
 
 // What the counters tell apart. New members go before kCount, with a name in ledger_names.cc and
@@ -20,6 +22,22 @@ enum class TeardownCounter : std::uint32_t {
   kCrash,  // the VMM was killed; its reaper or the kernel cleaned up
   kCount,
 };
+
+// Of a VMM that came to its end by itself. Inlined, also for the reaper.
+[[gnu::always_inline]] inline constexpr TeardownCounter TeardownCounterOf(
+    ShutdownStrategy strategy) {
+  switch (strategy) {
+    case ShutdownStrategy::kBulk:
+      return TeardownCounter::kShutdownBulk;
+    case ShutdownStrategy::kTrickle:
+      return TeardownCounter::kShutdownTrickle;
+    case ShutdownStrategy::kExit:
+      return TeardownCounter::kShutdownExit;
+    case ShutdownStrategy::kSync:
+      break;
+  }
+  return TeardownCounter::kShutdownSync;
+}
 
 // Why a teardown that might have been lazy was not.
 enum class FallbackCounter : std::uint32_t {

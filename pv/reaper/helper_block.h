@@ -15,8 +15,6 @@
 
 namespace lethe {
 
-using ReaperStrategy = ShutdownStrategy;
-
 enum class ReaperPriority : std::uint32_t {
   kIdle,    // SCHED_IDLE, raised to normal under memory pressure where that is permitted
   kNormal,  // as the VMM

@@ -47,7 +47,6 @@ constexpr std::uint32_t kHelperSystemCalls[] = {
     SYS_statx,
     SYS_clock_gettime,
     SYS_exit_group,
-    SYS_clock_nanosleep,
     SYS_sched_setscheduler,
     SYS_restart_syscall,
 };
@@ -146,12 +145,10 @@ Reaper::~Reaper() { Dismiss(); }
 absl::StatusOr<std::unique_ptr<Reaper>> Reaper::Start(ReaperOptions options) {
   LETHE_RETURN_IF_ERROR(Check(options));
   LETHE_ASSIGN_OR_RETURN(Memory memory, Memory::Map());
-  kvm::Survivor::Needs needs =
+  const kvm::Survivor::Needs needs =
       options.survivor != nullptr ? options.survivor->needs() : kvm::Survivor::Needs();
   options.descriptors.insert(options.descriptors.end(), needs.descriptors.begin(),
                              needs.descriptors.end());
-  needs.system_calls.insert(needs.system_calls.end(), options.survivor_system_calls.begin(),
-                            options.survivor_system_calls.end());
   std::unique_ptr<Reaper> reaper(
       new Reaper(std::move(memory), std::move(options.survivor), MakeFilter(needs)));
   LETHE_RETURN_IF_ERROR(reaper->OpenDescriptors(options));
@@ -261,6 +258,9 @@ absl::Status Reaper::AwaitReady() {
   if (memory_.block().priority == ReaperPriority::kIdle && !report.may_raise_priority)
     warnings_.push_back(
         "reaper: idle priority will not be raised under memory pressure: RLIMIT_NICE is too low");
+  if (memory_.block().priority == ReaperPriority::kIdle && memory_.block().pressure_count == 0)
+    warnings_.push_back(
+        "the reaper does not notice memory pressure: no pressure trigger could be opened");
   return absl::OkStatus();
 }
 
@@ -274,9 +274,8 @@ void Reaper::MoveToCgroup(const std::string& directory) {
 }
 
 bool Reaper::alive() const {
-  if (!pidfd_) return false;
   pollfd polled = {pidfd_.get(), POLLIN, 0};
-  return ::poll(&polled, 1, 0) == 0;
+  return ::poll(&polled, 1, 0) <= 0;  // an error (EINTR) tells nothing
 }
 
 void Reaper::SetStrategy(ShutdownStrategy strategy) {
@@ -284,7 +283,7 @@ void Reaper::SetStrategy(ShutdownStrategy strategy) {
 }
 
 void Reaper::Dismiss() {
-  if (pid_ < 0) return;
+  if (pid_ < 0 || reaped_) return;
   ::eventfd_write(dismiss_.get(), 1);
   Reap();
 }
@@ -294,8 +293,7 @@ void Reaper::Reap() {
   // It has no exit signal, hence __WALL.
   while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | __WALL) < 0 && errno == EINTR) {
   }
-  pid_ = -1;
-  pidfd_.reset();
+  reaped_ = true;
 }
 
 }  // namespace lethe

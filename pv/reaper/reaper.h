@@ -25,8 +25,7 @@ namespace lethe {
 struct ReaperOptions {
   std::string name;  // the guest's, for the process title
 
-  // The VM. Null: there is nothing that could clean it; the helper then only ends after the VMM,
-  // so that the kernel does it, but not in the VMM's exit.
+  // The VM. Null: nothing of the memory is secure; the helper only gives it back.
   std::unique_ptr<kvm::Survivor> survivor;
 
   // The guest's memory, which starts at absolute 0: whole pages. `memory_fd` is the memory file
@@ -37,11 +36,10 @@ struct ReaperOptions {
   // Further descriptors that stay open in the helper, besides those that the survivor needs: those
   // whose open file description is to live as long as the helper (the ledger entry and its lock).
   std::vector<int> descriptors;
-  std::vector<std::uint32_t> survivor_system_calls;  // likewise, besides Survivor::needs()
 
   ShutdownStrategy strategy = ShutdownStrategy::kBulk;  // until SetStrategy: that of a crash
   ReaperPriority priority = ReaperPriority::kIdle;
-  std::vector<int> pressure_triggers;   // PSI triggers: POLLPRI, or POLLERR when dead
+  std::vector<int> pressure_triggers;   // PSI triggers: POLLPRI, with POLLERR when dead
   std::uint64_t chunk_size = 64 << 20;  // bytes released between two looks at the pressure
   std::optional<std::string> cgroup;    // directory of the cgroup that the helper is moved to
   absl::Span<char> arguments;           // the area of argv, for the process title; may be empty
@@ -83,16 +81,16 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // False: something has killed the helper; the VMM's end will take as long as its memory needs.
+  // False: something has killed the helper, or it was dismissed; the VMM's end will take as long as
+  // its memory needs. Any thread.
   bool alive() const;
-  pid_t pid() const { return pid_; }
-  // Becomes readable when the helper has ended.
-  int pidfd() const { return pidfd_.get(); }
+  pid_t pid() const { return pid_; }  // any thread; also of a helper that is gone
 
   // What the helper does when this process ends. Any thread, any time.
   void SetStrategy(ShutdownStrategy strategy);
 
   // Ends the helper and waits for its end; it touches nothing. It holds the VM no more afterwards.
+  // The owner's thread.
   void Dismiss();
 
   // What could not be had, a line each; the reaper works without.
@@ -131,7 +129,8 @@ class Reaper {
   std::vector<sock_filter> filter_;
   std::vector<std::string> warnings_;
   pid_t pid_ = -1;
-  UniqueFd pidfd_;
+  UniqueFd pidfd_;  // readable when the helper has ended
+  bool reaped_ = false;
   UniqueFd dismiss_;
   UniqueFd status_;                      // our end
   std::vector<UniqueFd> of_the_helper_;  // until it has its copies

@@ -90,7 +90,9 @@ class RecordingSurvivor final : public kvm::Survivor {
   RecordingSurvivor(Board& board, std::uint8_t* memory, std::uint64_t size)
       : board_(board), memory_(memory), size_(size) {}
 
-  Needs needs() const override { return {{board_.needed_fd.load()}, {SYS_getppid}}; }
+  Needs needs() const override {
+    return {{board_.needed_fd.load()}, {SYS_getppid, SYS_clock_nanosleep}};
+  }
 
   int Command(abi::kvm_pv_cmd& command) override {
     SystemCall(SYS_getppid);  // kills the helper unless the filter knows it
@@ -408,9 +410,26 @@ TEST_F(ReaperTest, VmmThatDiesBeforeItHasCleanedInTheForegroundIsHelped) {
   ExpectReleased();
 }
 
-TEST_F(ReaperTest, WithoutSurvivorOnlyEnds) {
+TEST_F(ReaperTest, WithoutVmNothingIsSecureAndEverythingIsReleased) {
+  for (const ShutdownStrategy strategy :
+       {ShutdownStrategy::kBulk, ShutdownStrategy::kTrickle, ShutdownStrategy::kSync}) {
+    board_->~Board();
+    new (board_) Board{};
+    board_->record.state = LedgerState::kRunning;
+    Vmm vmm;
+    vmm.survivor = false;
+    vmm.strategy = strategy;
+    Run(vmm);
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_EQ(board_->record.strategy, LedgerStrategyOf(strategy));
+    ExpectReleased();
+  }
+}
+
+TEST_F(ReaperTest, WithoutVmExitTouchesNothing) {
   Vmm vmm;
   vmm.survivor = false;
+  vmm.strategy = ShutdownStrategy::kExit;
   Run(vmm);
   ExpectNotReleased();
 }
@@ -697,6 +716,7 @@ TEST_F(ReaperTest, DismissedHelperEndsAndTouchesNothing) {
     if (reaper.alive()) Give("still alive");
     if (kill(board_->reaper_pid, 0) == 0 || errno != ESRCH) Give("still there");
     reaper.Dismiss();  // twice is no harm
+    if (reaper.pid() != board_->reaper_pid) Give("another id");
   };
   Start(vmm);
   ASSERT_FALSE(HasFatalFailure());
@@ -707,14 +727,48 @@ TEST_F(ReaperTest, DismissedHelperEndsAndTouchesNothing) {
   EXPECT_EQ(waitpid(-1, nullptr, __WALL), -1) << "nobody is left";
 }
 
+// As a monitor asks while the guest ends.
+TEST_F(ReaperTest, OtherThreadsMayAskWhileTheHelperIsDismissed) {
+  Vmm vmm;
+  vmm.before_end = [this](Reaper& reaper) {
+    const pid_t pid = reaper.pid();
+    std::atomic<bool> asked = false;
+    std::atomic<bool> same = true;
+    std::thread asker([&] {
+      while (reaper.alive()) {
+        same = same && reaper.pid() == pid;
+        asked = true;
+      }
+      same = same && reaper.pid() == pid;
+    });
+    while (!asked) usleep(100);
+    reaper.Dismiss();
+    asker.join();
+    if (!same) Give("the id has changed");
+  };
+  Start(vmm);
+  ASSERT_FALSE(HasFatalFailure());
+  board_->reaper_pid = 0;
+  EXPECT_EQ(EndVmm(), 0);
+}
+
+TEST_F(ReaperTest, WithoutAPressureTriggerThatIsSaid) {
+  Vmm vmm;
+  vmm.before_end = [this](Reaper& reaper) {
+    if (std::none_of(reaper.warnings().begin(), reaper.warnings().end(), [](const auto& line) {
+          return line.find("the reaper does not notice memory pressure") == 0;
+        }))
+      Give("no warning");
+  };
+  Run(vmm);
+}
+
 TEST_F(ReaperTest, DeathOfTheHelperIsNoticed) {
   Vmm vmm;
   vmm.before_end = [this](Reaper& reaper) {
-    pollfd polled = {reaper.pidfd(), POLLIN, 0};
-    if (poll(&polled, 1, 0) != 0) Give("readable too early");
+    if (!reaper.alive()) Give("dead too early");
     kill(reaper.pid(), SIGKILL);
-    if (poll(&polled, 1, 60'000) != 1) Give("not readable");
-    if (reaper.alive()) Give("alive after SIGKILL");
+    if (!Eventually([&] { return !reaper.alive(); })) Give("alive after SIGKILL");
   };
   Start(vmm);
   ASSERT_FALSE(HasFatalFailure());

@@ -11,6 +11,7 @@
 #include "accel/kvm-s390/abi.h"
 #include "base/system_call.h"
 #include "pv/ledger/ledger_record.h"
+#include "pv/ledger/ledger_totals.h"
 #include "pv/reaper/raw_time.h"
 
 namespace lethe {
@@ -22,49 +23,24 @@ constexpr std::uint64_t kCaution = 2;
 constexpr long kTrickleStep = 5'000'000;  // ns
 constexpr double kSecond = 1e9;
 
-LedgerStrategy InLedger(ShutdownStrategy strategy) {
-  switch (strategy) {
-    case ShutdownStrategy::kBulk:
-      return LedgerStrategy::kBulk;
-    case ShutdownStrategy::kTrickle:
-      return LedgerStrategy::kTrickle;
-    case ShutdownStrategy::kExit:
-      return LedgerStrategy::kExit;
-    case ShutdownStrategy::kSync:
-      return LedgerStrategy::kSync;
-  }
-  return LedgerStrategy::kNone;
-}
-
-TeardownCounter CounterOf(ShutdownStrategy strategy) {
-  switch (strategy) {
-    case ShutdownStrategy::kBulk:
-      return TeardownCounter::kShutdownBulk;
-    case ShutdownStrategy::kTrickle:
-      return TeardownCounter::kShutdownTrickle;
-    case ShutdownStrategy::kExit:
-      return TeardownCounter::kShutdownExit;
-    case ShutdownStrategy::kSync:
-      return TeardownCounter::kShutdownSync;
-  }
-  return TeardownCounter::kCrash;
-}
-
 }  // namespace
 
 void Teardown::Run() {
   begun_ = RawTime(CLOCK_MONOTONIC);
-  if (block_.survivor != nullptr) strategy_ = block_.strategy.load(std::memory_order_acquire);
-  if (block_.priority == ReaperPriority::kIdle && strategy_ != ShutdownStrategy::kSync)
+  strategy_ = block_.strategy.load(std::memory_order_acquire);
+  EnterCrash();
+  if (block_.priority == ReaperPriority::kIdle && strategy_ != ShutdownStrategy::kSync) {
     watch_pressure_ = TakePolicy(SCHED_IDLE) && block_.pressure_count > 0;
+    if (watch_pressure_) ForgetPressure();
+  }
   EnterOwed();
   switch (strategy_) {
     case ShutdownStrategy::kBulk:
     case ShutdownStrategy::kSync:
-      Bulk();
+      block_.survivor != nullptr ? Bulk() : ReleaseRest();
       break;
     case ShutdownStrategy::kTrickle:
-      Trickle();
+      block_.survivor != nullptr ? Trickle() : ReleaseRest();
       break;
     case ShutdownStrategy::kExit:
       break;
@@ -162,6 +138,17 @@ void Teardown::AwaitWorker() {
   }
 }
 
+// Signals of the time before: they would end the idle priority before it has begun. A trigger tells
+// of each event once.
+void Teardown::ForgetPressure() {
+  pollfd polled[kMaxPressureTriggers];
+  for (std::size_t i = 0; i < block_.pressure_count; ++i)
+    polled[i] = {block_.pressure_fds[i], POLLPRI, 0};
+  const timespec at_once = {0, 0};
+  SystemCall(SYS_ppoll, Argument(polled), static_cast<long>(block_.pressure_count),
+             Argument(&at_once), 0, 0);
+}
+
 bool Teardown::AwaitWorkerFor(long nanoseconds) {
   pollfd polled[1 + kMaxPressureTriggers];
   polled[0] = {worker_.done_fd(), POLLIN, 0};
@@ -209,20 +196,27 @@ void Teardown::RaisePriority() {
   watch_pressure_ = false;  // once is enough, and a trigger may be ready for ever
 }
 
-// A VMM that came to its end by itself has entered "dying" before, with the time.
+// A VMM that came to its end by itself has entered "dying" before, with the time. Else the debt is
+// entered before anything that takes time, as an estimate: others wait for memory that is owed.
+void Teardown::EnterCrash() {
+  LedgerRecord& record = *block_.record;
+  crash_ = record.state.load(std::memory_order_acquire) != LedgerState::kDying;
+  if (!crash_) return;
+  const std::uint64_t touched = record.touched_pages.load(std::memory_order_relaxed);
+  EnterDying(record, touched != 0 ? touched : pages_.size() / kLedgerPageBytes,
+             LedgerStrategyOf(strategy_), RawTime(CLOCK_REALTIME));
+}
+
 void Teardown::EnterOwed() {
   LedgerRecord& record = *block_.record;
-  const std::uint64_t pages = pages_.CountAll();
-  crash_ = record.state.load(std::memory_order_acquire) != LedgerState::kDying;
-  if (crash_) return EnterDying(record, pages, InLedger(strategy_), RawTime(CLOCK_REALTIME));
-  record.strategy.store(InLedger(strategy_), std::memory_order_relaxed);
-  record.owed_pages.store(pages, std::memory_order_relaxed);
+  record.strategy.store(LedgerStrategyOf(strategy_), std::memory_order_relaxed);
+  record.owed_pages.store(pages_.CountAll(), std::memory_order_relaxed);
 }
 
 void Teardown::CountTeardown() {
   if (block_.totals == nullptr) return;
   TeardownTotals& totals =
-      block_.totals->of(crash_ ? TeardownCounter::kCrash : CounterOf(strategy_));
+      block_.totals->of(crash_ ? TeardownCounter::kCrash : TeardownCounterOf(strategy_));
   totals.count.fetch_add(1, std::memory_order_relaxed);
   totals.background_ns.fetch_add(RawTime(CLOCK_MONOTONIC) - begun_, std::memory_order_relaxed);
   totals.pages.fetch_add(returned_, std::memory_order_relaxed);

@@ -19,6 +19,8 @@ namespace lethe {
 //   exit     nothing.
 //   sync     the VMM meant to clean before its end, and did not come to it: bulk, at its priority.
 //
+// Without a VM nothing is secure: the memory is released, but with `exit`.
+//
 // A command that fails leaves memory that may still be secure: then nothing (more) is released
 // here. The helper ends, and the kernel destroys and frees page by page, as with `exit`.
 //
@@ -54,8 +56,10 @@ class Teardown {
 
   void ReleaseRest();  // ... and says that all is done
   bool ReleaseChunk(std::uint64_t end);
+  void ForgetPressure();
   void RaisePriority();
   bool TakePolicy(int policy);
+  void EnterCrash();
   void EnterOwed();
   void CountTeardown();
   void CountFallback(FallbackCounter reason);
