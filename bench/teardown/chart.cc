@@ -126,7 +126,10 @@ class Chart {
     for (const Row& row : results_.rows)
       if (!row.rounds.empty()) largest = std::max(largest, value(row).value_or(0));
     const TimeUnit unit = UnitFor(largest);
-    plot.x = {static_cast<double>(largest_size_) / kGibibyte, 1, "memory of the guest, GiB"};
+    plot.x =
+        AxisUpTo(static_cast<double>(largest_size_) / kGibibyte, 4, "memory of the guest, GiB");
+    // To the largest guest, which is no round number.
+    if (largest_size_ != 0) plot.x.end = static_cast<double>(largest_size_) / kGibibyte;
     plot.y = AxisUpTo(largest * unit.per_second, 4, unit.name);
     for (const Row& row : results_.rows) {
       const auto median = row.rounds.empty() ? std::nullopt : value(row);

@@ -29,7 +29,7 @@ struct Curve {
   std::string colour;
   bool dashed = false;
   bool dots = false;                        // at each point
-  std::string label = {};  // beside its end
+  std::string label = {};                   // beside its end
   std::optional<Mark> mark = std::nullopt;  // a dot with a word to it
 };
 
