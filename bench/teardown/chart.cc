@@ -18,12 +18,13 @@ namespace lethe::bench {
 namespace {
 
 constexpr double kWidth = 1240;
-constexpr double kHeight = 890;
+constexpr double kHeight = 900;
 constexpr double kMargin = 44;
 constexpr double kPlotWidth = 550;
 constexpr double kPlotHeight = 350;
-constexpr double kFirstPlots = 128;
+constexpr double kFirstPlots = 152;
 constexpr double kSecondPlots = kFirstPlots + kPlotHeight + 30;
+constexpr double kLegend = 112;
 constexpr double kGibibyte = 1 << 30;
 constexpr std::size_t kCurvePoints = 300;
 
@@ -92,7 +93,7 @@ class Chart {
   bool costs_differ() const { return smallest_cost_ < largest_cost_; }
 
   void DrawLegend() {
-    const double y = kHeight - 22;
+    const double y = kLegend;
     double x = kMargin;
     const auto entry = [&](const char* colour, bool dashed, const std::string& text) {
       svg_.Line({x, y - 4}, {x + 26, y - 4}, {colour, 2.5, dashed});
@@ -113,8 +114,10 @@ class Chart {
     subject("qemu", "exit", "QEMU (TCG), ordinary guest");
     subject("qemu", "async-teardown", "the same, async-teardown");
     if (costs_differ()) {
-      entry(kInk, false, absl::StrCat(CostText(largest_cost_), " per call"));
-      entry(kInk, true, absl::StrCat(CostText(smallest_cost_), " per call"));
+      entry(kInk, false, absl::StrCat(Micro(CostText(largest_cost_)), " a call"));
+      entry(kInk, true,
+            smallest_cost_.count() == 0 ? "calls for free"
+                                        : absl::StrCat(Micro(CostText(smallest_cost_)), " a call"));
     }
   }
 

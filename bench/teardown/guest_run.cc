@@ -30,13 +30,13 @@ namespace {
 constexpr char kReady[] = "ready";
 constexpr std::uint64_t kUnitBytes = std::uint64_t{16} << 20;
 
-// How much a rebooted guest works through at least; more while the old one is being cleaned.
+// How much a rebooted guest works through at least; up to all of its memory while the old one is
+// being cleaned.
 constexpr std::uint64_t kLeastWork = std::uint64_t{4} << 30;
 constexpr unsigned kUnitsAtOnce = 4;
+constexpr std::chrono::minutes kPatienceForCleaning{10};
+constexpr int kLookMilliseconds = 10;
 
-// How far memory in use may stay above what it was before, for it to be called back: others use
-// memory as well.
-constexpr double kBack = 0.01;
 constexpr std::chrono::seconds kPatienceForMemory{5};
 
 double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -94,13 +94,15 @@ class Measurement {
     LETHE_ASSIGN_OR_RETURN(const std::vector<ConsoleLine> greeting, child_->ReadUntil(kReady));
     std::vector<ConsoleLine> work;
     LETHE_ASSIGN_OR_RETURN(std::vector<LifeEvent> events, ReadLifeEvents(command_.events));
-    while (work.size() * kUnitBytes < std::min(size_, kLeastWork) || IsCleaning(events)) {
+    while (work.size() * kUnitBytes < std::min(size_, kLeastWork) ||
+           (IsCleaning(events) && work.size() * kUnitBytes < size_)) {
       LETHE_RETURN_IF_ERROR(child_->Say(absl::StrCat("w ", kUnitsAtOnce)));
       LETHE_ASSIGN_OR_RETURN(const std::vector<ConsoleLine> lines, child_->ReadUntil(kReady));
       for (const ConsoleLine& line : lines)
         if (NumberIn(line.text, "unit ") != 0) work.push_back(line);
       LETHE_ASSIGN_OR_RETURN(events, ReadLifeEvents(command_.events));
     }
+    LETHE_RETURN_IF_ERROR(AwaitCleaning(events));
     LETHE_ASSIGN_OR_RETURN(RebootTimes times, TimesOf(events));
     const Clock::time_point begin = TimeOf(events[LastEvent(events, "reset-request")]);
     times.first_output = Seconds(greeting.front().when - begin);
@@ -116,6 +118,19 @@ class Measurement {
     const LifeEvent* const prepare = FindEvent(events, "prepare", reset);
     return prepare != nullptr && FindEvent(events, "disable", reset) == nullptr &&
            FindEvent(events, "perform-end", reset) == nullptr;
+  }
+
+  // Until the old guest is clean, with the new one at rest.
+  absl::Status AwaitCleaning(std::vector<LifeEvent>& events) const {
+    const Clock::time_point deadline = Clock::now() + kPatienceForCleaning;
+    while (IsCleaning(events)) {
+      pollfd waiting{interruption_.fd(), POLLIN, 0};
+      if (poll(&waiting, 1, kLookMilliseconds) > 0) return absl::CancelledError("interrupted");
+      if (Clock::now() > deadline)
+        return absl::DeadlineExceededError("the old guest has not been cleaned for ten minutes");
+      LETHE_ASSIGN_OR_RETURN(events, ReadLifeEvents(command_.events));
+    }
+    return absl::OkStatus();
   }
 
   static absl::StatusOr<RebootTimes> TimesOf(const std::vector<LifeEvent>& events) {
@@ -150,20 +165,21 @@ class Measurement {
     MemorySampler sampler;
     const MemoryReading full = ReadMemory();
     std::uint64_t MemoryReading::*const kind = full.shared - before.shared >= size_ / 2
-                                                         ? &MemoryReading::shared
-                                                         : &MemoryReading::anonymous;
+                                                   ? &MemoryReading::shared
+                                                   : &MemoryReading::anonymous;
     const Clock::time_point asked = Clock::now();
     LETHE_RETURN_IF_ERROR(child_->Say("p"));
     LETHE_ASSIGN_OR_RETURN(const Clock::time_point ended, child_->WaitForEnd());
     LETHE_RETURN_IF_ERROR(WaitForOrphans(interruption_));
-    Clock::time_point released = Clock::now();
-    if (!AwaitMemory(kind, before.*kind, released))
-      return absl::DeadlineExceededError("the guest's memory did not come back");
+    const Clock::time_point released = Clock::now();
+    const std::vector<MemoryReading> readings = sampler.Stop();
+    if (!IsBack(kind, before.*kind))
+      return absl::DeadlineExceededError("no process is left, but its guest's memory is not back");
 
     EndTimes times;
     times.exit = Seconds(ended - asked);
     times.released = Seconds(released - asked);
-    SetOwed(sampler.Stop(), kind, before.*kind, asked, times);
+    SetOwed(readings, kind, before.*kind, asked, times);
     if (!command_.events.empty()) {
       LETHE_ASSIGN_OR_RETURN(const std::vector<LifeEvent> events, ReadLifeEvents(command_.events));
       if (const LifeEvent* const stop = FindEvent(events, "power-off"))
@@ -172,22 +188,14 @@ class Measurement {
     return times;
   }
 
-  // Sets `when` if that is later than it was.
-  bool AwaitMemory(std::uint64_t MemoryReading::*kind, std::uint64_t before,
-                   Clock::time_point& when) const {
+  // Other processes' memory is their own affair; of memory files this benchmark has the most.
+  bool IsBack(std::uint64_t MemoryReading::*kind, std::uint64_t before) const {
     const Clock::time_point deadline = Clock::now() + kPatienceForMemory;
-    // Others allocate as well: no process of ours being left, all but a tenth has to be seen.
-    for (const double share : {kBack, 0.1}) {
-      const double limit = static_cast<double>(before) + share * static_cast<double>(size_);
-      do {
-        const MemoryReading reading = ReadMemory();
-        if (static_cast<double>(reading.*kind) <= limit) {
-          if (share == kBack) when = reading.when;
-          return true;
-        }
-        poll(nullptr, 0, 1);
-      } while (share == kBack && Clock::now() < deadline);
-    }
+    do {
+      if (kind == &MemoryReading::anonymous) return true;
+      if (ReadMemory().*kind <= before + size_ / 10) return true;
+      poll(nullptr, 0, kLookMilliseconds);
+    } while (Clock::now() < deadline);
     return false;
   }
 
@@ -198,6 +206,8 @@ class Measurement {
       const double held = static_cast<double>(reading.*kind) - static_cast<double>(before);
       times.owed.push_back({Seconds(reading.when - asked), std::clamp(held, 0.0, whole)});
     }
+    // Of ordinary memory the whole host's is known, in which this does not show clearly.
+    if (kind == &MemoryReading::anonymous && command_.events.empty()) return;
     // From the last moment when (almost) nothing was back to the first when (almost) all was.
     const auto first =
         std::find_if(times.owed.rbegin(), times.owed.rend(), [&](const Point& point) {

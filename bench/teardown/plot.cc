@@ -15,7 +15,7 @@ constexpr char kFaint[] = "#7b8794";
 constexpr char kGrid[] = "#e4e7eb";
 
 // Around the plotting area.
-constexpr double kAbove = 64;
+constexpr double kAbove = 76;
 constexpr double kBelow = 46;
 constexpr double kLeft = 46;
 constexpr double kRight = 128;  // labels of the curves
@@ -89,7 +89,7 @@ class Painter {
     const Position at = At(curve.mark->at);
     const bool is_left = at.x < (left_ + right_) / 2;
     svg_.Dot(at, 6, curve.colour);
-    svg_.Text({at.x + (is_left ? 11 : -11), at.y + 4}, curve.mark->label,
+    svg_.Text({at.x + (is_left ? 4 : -4), at.y - 11}, curve.mark->label,
               {12.5, curve.colour, is_left ? "start" : "end", true});
   }
 

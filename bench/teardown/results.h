@@ -36,7 +36,7 @@ struct RebootTimes {
 struct EndTimes {
   double exit = 0;                   // until waitpid() returned
   std::optional<double> after_stop;  // the part of it after the event "power-off"
-  double released = 0;               // until no process is left and the memory is back
+  double released = 0;               // until no process is left that has the memory
   double release_rate = 0;           // bytes per second, while memory came back
   Series owed;                       // bytes that had not come back
 };

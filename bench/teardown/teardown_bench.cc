@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -62,6 +63,13 @@ std::string HelpOf(const std::string& program, const Interruption& interruption)
   return (*child)->WaitForEnd().ok() ? text : "";
 }
 
+bool HugePagesOnRequest() {
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string text;
+  std::getline(file, text);
+  return absl::StrContains(text, "[always]") || absl::StrContains(text, "[madvise]");
+}
+
 class Bench {
  public:
   Bench(const TeardownPlan& plan, const OnProgress& on_progress, Interruption interruption,
@@ -104,6 +112,10 @@ class Bench {
       return;
     }
     qemu_ = true;
+    if (HugePagesOnRequest())
+      Note(
+          "QEMU's memory is in huge pages on this host, which it asks for and which are freed at "
+          "once; plain munmap and Lethe on the emulated host have memory files in small pages");
     if (absl::StrContains(help, "-run-with") && absl::StrContains(help, "async-teardown="))
       async_teardown_ = {"-run-with", "async-teardown=on"};
     else if (absl::StrContains(help, "-async-teardown"))
