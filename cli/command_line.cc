@@ -113,7 +113,8 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   } else if (app.got_subcommand("bench")) {
     result.command = teardown;
   } else {
-    return UsageError(app, "a command is needed: run, seal, check, ps, status, wait, metrics or bench");
+    return UsageError(app,
+                      "a command is needed: run, seal, check, ps, status, wait, metrics or bench");
   }
   return result;
 }

@@ -72,6 +72,7 @@ std::optional<pid_t> Shutdown::reaper_pid() const {
 
 absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
                              std::optional<std::uint64_t> touched) {
+  const auto begun = std::chrono::steady_clock::now();
   DestroyDecision decision =
       protection != nullptr ? protection->DecideShutdown() : NothingToDestroy(reaper_alive());
   if (NeedsReaper(decision.shutdown()) && !reaper_alive()) WithoutReaper(decision);
@@ -79,7 +80,10 @@ absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
   // Also for the foreground: should this process be killed over it, the reaper goes on.
   if (reaper_ != nullptr) reaper_->SetStrategy(decision.shutdown());
   left_to_reaper_ = decision.shutdown() != ShutdownStrategy::kSync && reaper_alive();
-  if (left_to_reaper_) return absl::OkStatus();
+  if (left_to_reaper_) {
+    CountForeground(decision.shutdown(), std::chrono::steady_clock::now() - begun);
+    return absl::OkStatus();
+  }
   absl::Status status =
       protection != nullptr ? protection->End(reason, decision) : absl::OkStatus();
   if (reaper_ != nullptr) reaper_->Dismiss();
@@ -91,6 +95,13 @@ void Shutdown::LeaveAsItIs(std::optional<std::uint64_t> touched) {
   decision.strategy = reaper_alive() ? ShutdownStrategy::kBulk : ShutdownStrategy::kExit;
   EnterDying(decision, touched);
   left_to_reaper_ = true;
+}
+
+// All else about this end is counted by the reaper.
+void Shutdown::CountForeground(ShutdownStrategy strategy, std::chrono::nanoseconds time) {
+  if (account_.totals == nullptr) return;
+  account_.totals->of(TeardownCounterOf(strategy))
+      .foreground_ns.fetch_add(static_cast<std::uint64_t>(time.count()), std::memory_order_relaxed);
 }
 
 void Shutdown::EnterDying(const DestroyDecision& decision, std::optional<std::uint64_t> touched) {

@@ -1,6 +1,7 @@
 #ifndef LETHE_VMM_SHUTDOWN_H_
 #define LETHE_VMM_SHUTDOWN_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -63,6 +64,7 @@ class Shutdown {
   bool left_to_reaper() const { return left_to_reaper_; }
 
  private:
+  void CountForeground(ShutdownStrategy strategy, std::chrono::nanoseconds time);
   void EnterDying(const DestroyDecision& decision, std::optional<std::uint64_t> touched);
 
   const Log& log_;

@@ -13,8 +13,8 @@ struct KernelCall {
   enum class Kind : std::uint8_t { kIoctl, kOpen, kMap, kMakeSurvivor, kSurvivorCommand };
   Kind kind = Kind::kIoctl;
   unsigned long request = 0;  // of an ioctl
-  // Of what the request is about: the PV command (also of a survivor), capability, operation of KVM_S390_MEM_OP or type
-  // of KVM_S390_IRQ; of a device attribute, group << 32 | attribute.
+  // Of what the request is about: the PV command (also of a survivor), capability, operation of
+  // KVM_S390_MEM_OP or type of KVM_S390_IRQ; of a device attribute, group << 32 | attribute.
   std::uint64_t subject = 0;
   int cpu = -1;  // address of the CPU whose descriptor it is for; -1: another descriptor
 
