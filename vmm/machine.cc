@@ -205,12 +205,8 @@ absl::StatusOr<Outcome> Machine::Start() {
 }
 
 absl::StatusOr<Outcome> Machine::ServeRequests() {
-  std::optional<AllOut> pause;
   for (;;) {
-    const bool paused = run_state() == RunState::kPaused;
-    if (paused && !pause) LETHE_RETURN_IF_ERROR(TakeCpusOut(pause));
-    if (!paused) pause.reset();
-    const MachineRequest request = requests_.Wait(/*but_guests=*/paused);
+    const MachineRequest request = requests_.Wait(/*but_guests=*/pause_.has_value());
     std::optional<AllOut> out;
     LETHE_RETURN_IF_ERROR(TakeCpusOut(out));
     absl::StatusOr<std::optional<Outcome>> outcome = Serve(request);
@@ -327,6 +323,7 @@ absl::StatusOr<std::optional<Outcome>> Machine::Serve(const MachineRequest& requ
 void Machine::ServePause(const PauseMachine& request) {
   if (run_state() == RunState::kRunning) {
     Enter(RunState::kPaused);
+    pause_.emplace(cpus_);
     Report("pause");
   }
   request.served->Notify();
@@ -335,6 +332,7 @@ void Machine::ServePause(const PauseMachine& request) {
 void Machine::ServeContinue(const ContinueMachine& request) {
   if (run_state() == RunState::kPaused) {
     Enter(RunState::kRunning);
+    pause_.reset();
     Report("resume");
   }
   request.served->Notify();

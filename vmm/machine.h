@@ -144,7 +144,8 @@ class Machine : public MachineControl {
   SecureOperands secure_operands_;
   Platform platform_;
   CpuSet cpus_;
-  bool stuck_ = false;  // a CPU is inside the guest for good
+  std::optional<AllOut> pause_;  // while paused; the owner's
+  bool stuck_ = false;           // a CPU is inside the guest for good
   Shutdown shutdown_;
   std::optional<Protection> protection_;  // if the host can run protected guests
 };

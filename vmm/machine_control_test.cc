@@ -170,7 +170,7 @@ TEST_F(MachineControlTest, IsLoadedAnewByAReset) {
   EXPECT_EQ(machine->run_state(), RunState::kPaused);
   EXPECT_TRUE(StaysOutside());
   ASSERT_THAT(machine->Continue(), IsOk());
-  WaitForStay();
+  while (first_address == 0) std::this_thread::yield();
   EXPECT_EQ(first_address, 0x10000u);
 }
 
