@@ -67,7 +67,7 @@ class MachineControlTest : public ::testing::Test {
 
   void Start() {
     runner = std::thread([this] { outcome = machine->Run(); });
-    WaitForStay();
+    while (stays == 0) std::this_thread::yield();
   }
   absl::StatusOr<Outcome> Finish() {
     runner.join();
