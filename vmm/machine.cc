@@ -123,7 +123,8 @@ absl::Status Machine::AddCpus() {
 void Machine::StartReaper() {
   std::vector<kvm::Vcpu*> vcpus;
   for (const auto& cpu : cpus_.all()) vcpus.push_back(&cpu->vcpu());
-  shutdown_.StartReaper(config_.reaper, config_.name, memory_, vm_.MakeSurvivor(vcpus));
+  shutdown_.StartReaper(config_.reaper, config_.name, memory_, vm_.MakeSurvivor(vcpus),
+                        system_.capabilities().protected_guests);
 }
 
 void Machine::PrepareProtection(const Surroundings& surroundings) {

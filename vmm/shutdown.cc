@@ -35,8 +35,10 @@ void WithoutReaper(DestroyDecision& decision) {
 }  // namespace
 
 void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_name,
-                           GuestMemory& memory, std::unique_ptr<kvm::Survivor> survivor) {
+                           GuestMemory& memory, std::unique_ptr<kvm::Survivor> survivor,
+                           bool may_be_secure) {
   if (!config.wanted) return;
+  reaper_cleans_ = survivor != nullptr || !may_be_secure;
   ReaperOptions options;
   options.name = guest_name;
   options.survivor = std::move(survivor);
@@ -53,6 +55,7 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
   // Of its own: a trigger tells of each event once.
   const std::vector<UniqueFd> triggers = OpenStallTriggers();
   for (const UniqueFd& trigger : triggers) options.pressure_triggers.push_back(trigger.get());
+  if (!reaper_cleans_) options.strategy = ShutdownStrategy::kExit;
   auto reaper = Reaper::Start(std::move(options));
   if (!reaper.ok()) {
     log_.Warning(
@@ -76,9 +79,12 @@ absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
   DestroyDecision decision =
       protection != nullptr ? protection->DecideShutdown() : NothingToDestroy(reaper_alive());
   if (NeedsReaper(decision.shutdown()) && !reaper_alive()) WithoutReaper(decision);
+  if (NeedsReaper(decision.shutdown()) && !reaper_cleans_)
+    decision.strategy = ShutdownStrategy::kExit;
   EnterDying(decision, touched);
   // Also for the foreground: should this process be killed over it, the reaper goes on.
-  if (reaper_ != nullptr) reaper_->SetStrategy(decision.shutdown());
+  if (reaper_ != nullptr)
+    reaper_->SetStrategy(reaper_cleans_ ? decision.shutdown() : ShutdownStrategy::kExit);
   left_to_reaper_ = decision.shutdown() != ShutdownStrategy::kSync && reaper_alive();
   if (left_to_reaper_) {
     CountForeground(decision.shutdown(), std::chrono::steady_clock::now() - begun);
@@ -92,7 +98,8 @@ absl::Status Shutdown::Carry(Protection* protection, absl::string_view reason,
 
 void Shutdown::LeaveAsItIs(std::optional<std::uint64_t> touched) {
   DestroyDecision decision;
-  decision.strategy = reaper_alive() ? ShutdownStrategy::kBulk : ShutdownStrategy::kExit;
+  decision.strategy =
+      reaper_alive() && reaper_cleans_ ? ShutdownStrategy::kBulk : ShutdownStrategy::kExit;
   EnterDying(decision, touched);
   left_to_reaper_ = true;
 }

@@ -46,8 +46,10 @@ class Shutdown {
   Shutdown(const Log& log, TeardownAccount account) : log_(log), account_(account) {}
 
   // Starts the reaper; without one the log says why. On the main thread, before guest code runs.
+  // `may_be_secure`: the host has protected guests. Then a reaper without a survivor cannot clean,
+  // and must not give back: it only ends after this process, and the kernel does the rest.
   void StartReaper(const ReaperConfig& config, const std::string& guest_name, GuestMemory& memory,
-                   std::unique_ptr<kvm::Survivor> survivor);
+                   std::unique_ptr<kvm::Survivor> survivor, bool may_be_secure);
   // Any thread, once the reaper was started or not.
   bool reaper_alive() const { return reaper_ != nullptr && reaper_->alive(); }
   std::optional<pid_t> reaper_pid() const;
@@ -70,6 +72,7 @@ class Shutdown {
   const Log& log_;
   const TeardownAccount account_;
   std::unique_ptr<Reaper> reaper_;
+  bool reaper_cleans_ = true;
   bool left_to_reaper_ = false;
 };
 
