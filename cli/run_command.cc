@@ -176,6 +176,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
   vmm::MachineConfig config = ConfigOf(options, *host);
+  LETHE_RETURN_IF_ERROR(vmm::Validate(config));
   PressureTriggers triggers = OpenPressureTriggers();
   for (const PressureTrigger& trigger : triggers.triggers)
     config.reaper.descriptors.push_back(trigger.fd.get());
@@ -211,7 +212,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   }
   pressure.reset();
   machine.reset();
-  events.Report({.name = "released", .kind = "shutdown"});
+  if (outcome.ok()) events.Report({.name = "released", .kind = "shutdown"});
   return status;
 }
 

@@ -164,8 +164,10 @@ SclpConfiguration Machine::SclpDescription() const {
 
 absl::StatusOr<Outcome> Machine::Run() {
   absl::StatusOr<Outcome> outcome = Start();
+  const bool never_ran = run_state() == RunState::kPrelaunch;
   if (!outcome.ok() && !IsOver(run_state())) Enter(RunState::kInternalError);
   requests_.Close();
+  if (never_ran) return outcome;
   const absl::Status concluded =
       Conclude(outcome.ok() ? RunStateName(run_state()) : outcome.status().message());
   if (outcome.ok() && !concluded.ok()) return concluded;

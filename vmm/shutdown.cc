@@ -65,7 +65,7 @@ void Shutdown::StartReaper(const ReaperConfig& config, const std::string& guest_
     return;
   }
   reaper_ = *std::move(reaper);
-  for (const std::string& warning : reaper_->warnings()) log_.Info(warning);
+  for (const std::string& warning : reaper_->warnings()) log_.Debug(warning);
 }
 
 std::optional<pid_t> Shutdown::reaper_pid() const {

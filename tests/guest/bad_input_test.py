@@ -30,14 +30,14 @@ class BadInputTest(unittest.TestCase):
         self.assertIn(says, errors[0])
 
     def test_command_lines(self):
-        self.refuses(USAGE, says="run, seal or check")
+        self.refuses(USAGE, says="a command is needed")
         self.refuses(USAGE, "run", says="--kernel or --image")
         self.refuses(USAGE, "run", "--kernel", "x", "--wrong", says="--wrong")
         self.refuses(USAGE, "run", "--kernel", "x", "--memory", "plenty", says="'plenty'")
         self.refuses(USAGE, "run", "--kernel", "x", "--cpus", "1000", says="1 to 248")
 
     def test_files(self):
-        run = ("run", "--accel", "emulated", "--console", "none")
+        run = ("run", "--accel", "emulated", "--ledger", "none", "--console", "none")
         missing = os.path.join(self.directory, "missing")
         self.refuses(FAILURE, *run, "--kernel", missing, says=missing)
         self.refuses(FAILURE, *run, "--image", missing, says=missing)
@@ -56,7 +56,7 @@ class BadInputTest(unittest.TestCase):
         self.refuses(FAILURE, *run, "--kernel", hello, "--initrd", missing, says=missing)
 
     def test_memory(self):
-        run = ("run", "--accel", "emulated", "--console", "none", "--kernel", PROGRAMS / "hello.elf")
+        run = ("run", "--accel", "emulated", "--ledger", "none", "--console", "none", "--kernel", PROGRAMS / "hello.elf")
         self.refuses(FAILURE, *run, "--memory", "0", says="memory")
         self.refuses(FAILURE, *run, "--memory", "1000000T", says="memory")
         self.refuses(FAILURE, *run, "--memory", "1500K", says="memory")

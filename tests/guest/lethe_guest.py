@@ -25,6 +25,8 @@ class Guest:
         self._directory = tempfile.TemporaryDirectory()
         self.events_path = os.path.join(self._directory.name, "events")
         self._log = open(os.path.join(self._directory.name, "log"), "w+")
+        if "--ledger" not in arguments:
+            arguments = ("--ledger", os.path.join(self._directory.name, "ledger"), *arguments)
         self.process = subprocess.Popen(
             [LETHE, "run", "--events", self.events_path, *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, **options)
