@@ -199,7 +199,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   const absl::StatusOr<vmm::Outcome> outcome =
       Live(*machine, followers.monitor.get(), *account, end_order);
   termination->Stop();
-  const absl::StatusOr<ExitStatus> status =
+  absl::StatusOr<ExitStatus> status =
       outcome.ok() ? absl::StatusOr<ExitStatus>(Tell(*outcome, log)) : outcome.status();
   if (machine->left_to_reaper()) {
     // All that other processes see of us goes; the memory, and what holds it, stays as it is.

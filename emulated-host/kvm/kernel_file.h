@@ -31,11 +31,13 @@ class KernelFile {
 
   // See kvm::Kernel; `fd` is the descriptor, and `copy` stands for the copy of it that the process
   // has which uses the survivor. nullptr: nothing of it needs to survive.
+  // NOLINTBEGIN(performance-unnecessary-value-param): those who override it keep both
   virtual std::unique_ptr<kvm::Survivor> MakeSurvivor([[maybe_unused]] int fd,
                                                       std::vector<kvm::RunArea>,
                                                       std::shared_ptr<const void>) {
     return nullptr;
   }
+  // NOLINTEND(performance-unnecessary-value-param)
 };
 
 // One row of a device's ioctl table.

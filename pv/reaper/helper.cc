@@ -52,7 +52,7 @@ bool AllowRaisedPriority() {
   const long wanted = SystemCall(SYS_getpriority, PRIO_PROCESS, 0);
   if (wanted < 0) return false;
   const auto nice = static_cast<rlim_t>(wanted);
-  rlimit limit;
+  rlimit limit = {};
   if (SystemCall(SYS_prlimit64, 0, RLIMIT_NICE, 0, Argument(&limit)) != 0) return false;
   if (limit.rlim_cur >= nice) return true;
   limit.rlim_cur = nice;

@@ -56,7 +56,7 @@ double PlainRate(std::uint64_t size, bool memory_file) {
   munmap(memory.base, size);
   if (memory.file >= 0) close(memory.file);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  return static_cast<double>(size / kLedgerPageBytes) / took.count();
+  return static_cast<double>(size) / kLedgerPageBytes / took.count();
 }
 
 double ReaperRate(std::uint64_t size, bool memory_file, std::uint64_t chunk) {

@@ -124,7 +124,7 @@ class Monitor::Connection {
   Connection(UniqueFd socket, CommandContext context, std::function<std::string()> before_answer)
       : socket_(std::move(socket)),
         before_answer_(std::move(before_answer)),
-        session_(std::move(context), [this](std::string line) {
+        session_(std::move(context), [this](const std::string& line) {
           output_ += before_answer_();
           output_ += line;
         }) {}
@@ -137,7 +137,7 @@ class Monitor::Connection {
                               (output_.empty() ? 0 : POLLOUT));
   }
 
-  void Send(std::string text) { output_ += text; }
+  void Send(const std::string& text) { output_ += text; }
 
   void Read() {
     if (output_.size() >= kEnoughOutput) return;
