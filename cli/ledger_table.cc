@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kNothing[] = "-";
 
-std::string IfDying(const LedgerSnapshot& entry, std::string text) {
+std::string IfDying(const LedgerSnapshot& entry, const std::string& text) {
   return entry.state == LedgerState::kDying ? text : kNothing;
 }
 
