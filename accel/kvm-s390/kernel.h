@@ -51,8 +51,8 @@ class Kernel {
   virtual int Close(int fd) = 0;
 
   // The VM as a process can use it that goes on in this memory without us. All memory slots are
-  // set, and `run_areas` are those of all its vCPUs. Null: this kernel has no use for it. Stays
-  // valid as long as the VM has not been closed here.
+  // set, and `run_areas` are those of all its vCPUs. Null: this kernel has no use for it. It
+  // holds the VM as a copy of the descriptor would.
   virtual std::unique_ptr<Survivor> MakeSurvivor(int vm_fd, std::vector<RunArea> run_areas) = 0;
 };
 
