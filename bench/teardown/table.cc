@@ -106,7 +106,7 @@ std::string EndTable(const Results& results) {
 
 std::string SecondsText(double seconds) {
   const auto digits = [](double value, const char* unit) {
-    return absl::StrFormat(value < 9.95 ? "%.1f %s" : "%.0f %s", value, unit);
+    return absl::StrFormat("%.*f %s", value < 9.95 ? 1 : 0, value, unit);
   };
   if (seconds < 0.9995e-3) return digits(seconds * 1e6, "us");
   if (seconds < 0.9995) return digits(seconds * 1e3, "ms");
