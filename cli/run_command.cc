@@ -2,28 +2,24 @@
 
 #include <csignal>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "base/uuid.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
-#include "cli/event_fan.h"
-#include "cli/event_log.h"
+#include "cli/end_order.h"
 #include "cli/fault_report.h"
+#include "cli/followers.h"
 #include "cli/guest_account.h"
 #include "cli/guest_host.h"
+#include "cli/machine_config.h"
 #include "cli/pid_file.h"
-#include "cli/process_arguments.h"
 #include "cli/termination.h"
 #include "cli/uvc_meter.h"
-#include "cli/version.h"
 #include "pv/pressure_watcher.h"
 #include "vmm/machine.h"
 #include "vmm/machine_teardown.h"
@@ -31,46 +27,6 @@
 
 namespace lethe {
 namespace {
-
-vmm::ConsoleConfig ConsoleOf(absl::string_view text) {
-  vmm::ConsoleConfig console;
-  if (text == "none") {
-    console.kind = vmm::ConsoleConfig::Kind::kNone;
-  } else if (absl::ConsumePrefix(&text, "file:")) {
-    console.kind = vmm::ConsoleConfig::Kind::kFile;
-    console.path = std::string(text);
-  }
-  return console;
-}
-
-AdmissionRequest RequestOf(const RunOptions& options) {
-  const AdmissionOptions& admission = options.admission;
-  return {admission.mode, admission.need != 0 ? admission.need : options.memory,
-          admission.patience};
-}
-
-vmm::MachineConfig ConfigOf(const RunOptions& options, const GuestHost& host) {
-  vmm::MachineConfig config;
-  config.name = options.name;
-  config.uuid = options.uuid.value_or(RandomUuid());
-  config.memory_size = options.memory;
-  // The emulated host needs memory that it can map a second time.
-  config.memory_backing =
-      host.emulated() ? vmm::MemoryBacking::kShared : vmm::MemoryBacking::kPrivate;
-  config.cpus = static_cast<unsigned>(options.cpus);
-  config.boot.kernel = options.kernel;
-  config.boot.protected_image = options.image;
-  config.boot.initrd = options.initrd;
-  config.boot.command_line = options.append;
-  config.console = ConsoleOf(options.console);
-  config.destroy = options.teardown.policy;
-  config.cleaner = options.teardown.cleaner;
-  config.reaper.wanted = options.teardown.reaper;
-  config.reaper.priority = options.teardown.reaper_priority;
-  config.reaper.cgroup = options.teardown.reaper_cgroup;
-  config.reaper.arguments = ProcessArguments();
-  return config;
-}
 
 ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
   switch (outcome.kind) {
@@ -85,56 +41,6 @@ ExitStatus Tell(const vmm::Outcome& outcome, const Log& log) {
       return ExitStatus::kEnded;
   }
   return ExitStatus::kFailure;
-}
-
-// Signals, from the moment they are claimed until the guest has ended.
-class EndOrder {
- public:
-  void Give() {
-    std::lock_guard lock(mutex_);
-    given_ = true;
-    if (machine_ != nullptr) machine_->End(vmm::Cause::kSignal);
-  }
-  // An order that came before is passed on now.
-  void Serve(vmm::Machine& machine) {
-    std::lock_guard lock(mutex_);
-    machine_ = &machine;
-    if (given_) machine_->End(vmm::Cause::kSignal);
-  }
-  bool given() const {
-    std::lock_guard lock(mutex_);
-    return given_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  bool given_ = false;
-  vmm::Machine* machine_ = nullptr;
-};
-
-// What is said and shown about a guest, to those who asked for it.
-struct Followers {
-  EventFan events;
-  std::unique_ptr<EventLog> log;
-  std::unique_ptr<vmm::Monitor> monitor;
-};
-
-absl::Status AddFollowers(const RunOptions& options, const Log& log, Daemon* daemon,
-                          Followers& followers) {
-  LETHE_ASSIGN_OR_RETURN(followers.log, EventLog::Open(log, options.events));
-  followers.events.Add(*followers.log);
-  if (!options.qmp.empty()) {
-    LETHE_ASSIGN_OR_RETURN(
-        followers.monitor,
-        vmm::Monitor::Listen(options.qmp, absl::StrCat("lethe ", kVersion), log));
-    followers.events.Add(*followers.monitor);
-  }
-  if (daemon != nullptr) {
-    followers.events.Add([daemon](const Event& event) {
-      if (event.name == "first-instruction") daemon->Ready();
-    });
-  }
-  return absl::OkStatus();
 }
 
 // Has the machine's teardowns respect what is signalled about memory, if the host signals it.
@@ -175,7 +81,7 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   EndOrder end_order;
   LETHE_ASSIGN_OR_RETURN(auto termination, Termination::Claim());
   LETHE_ASSIGN_OR_RETURN(auto host, GuestHost::Open(options.host, log));
-  vmm::MachineConfig config = ConfigOf(options, *host);
+  vmm::MachineConfig config = MachineConfigOf(options, *host);
   LETHE_RETURN_IF_ERROR(vmm::Validate(config));
   PressureTriggers triggers = OpenPressureTriggers();
   for (const PressureTrigger& trigger : triggers.triggers)
@@ -188,7 +94,13 @@ absl::StatusOr<ExitStatus> RunGuest(const RunOptions& options, const Log& log, D
   if (const emulated::UvcCounters* calls = host->ultravisor_calls()) meter.emplace(*calls, events);
 
   termination->Watch([&] { end_order.Give(); });
-  LETHE_RETURN_IF_ERROR(account->Admit(RequestOf(options), [&] { return end_order.given(); }));
+  const absl::Status admitted =
+      account->Admit(AdmissionRequestOf(options), [&] { return end_order.given(); });
+  if (absl::IsCancelled(admitted)) {
+    log.Info(absl::StrCat("guest ended from outside: its start was ", admitted.message()));
+    return ExitStatus::kEnded;
+  }
+  LETHE_RETURN_IF_ERROR(admitted);
   LETHE_ASSIGN_OR_RETURN(
       auto machine,
       vmm::Machine::Create(config,
