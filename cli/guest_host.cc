@@ -3,9 +3,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "accel/kvm-s390/linux_kernel.h"
 #include "base/status_macros.h"
@@ -19,9 +22,18 @@ bool IsZ() {
   return ::uname(&machine) == 0 && absl::string_view(machine.machine) == "s390x";
 }
 
+constexpr char kDevice[] = "/dev/kvm";
+
+// Someone on an IBM Z machine who did not ask for the emulated host expects the machine's KVM.
+void TellWhyEmulated(const Log& log) {
+  if (!IsZ() || ::access(kDevice, R_OK | W_OK) == 0) return;
+  const std::string reason = absl::ErrnoToStatus(errno, kDevice).ToString();
+  log.Warning(absl::StrCat("the emulated host runs the guest: ", reason));
+}
+
 }  // namespace
 
-bool MachineHasKvm() { return IsZ() && ::access("/dev/kvm", R_OK | W_OK) == 0; }
+bool MachineHasKvm() { return IsZ() && ::access(kDevice, R_OK | W_OK) == 0; }
 
 absl::StatusOr<std::unique_ptr<GuestHost>> GuestHost::Open(const HostOptions& options, Log log) {
   std::unique_ptr<GuestHost> host(new GuestHost());
@@ -33,6 +45,7 @@ absl::StatusOr<std::unique_ptr<GuestHost>> GuestHost::Open(const HostOptions& op
     LETHE_ASSIGN_OR_RETURN(host->kernel_, kvm::LinuxKernel::Create());
     return host;
   }
+  if (options.accelerator == Accelerator::kAuto) TellWhyEmulated(log);
   std::string key_path = options.host_key;
   if (key_path.empty()) {
     LETHE_ASSIGN_OR_RETURN(key_path, DefaultHostKeyPath());
