@@ -2,6 +2,9 @@
 
 #include <signal.h>
 
+#include <cstddef>
+#include <cstring>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -29,17 +32,50 @@ std::uint32_t SignalOf(ProgramCode code, std::uint8_t data_exception) {
   }
 }
 
+// The code of that signal, as far as it tells something.
+bool SameSignalCode(ProgramCode code, std::uint32_t signal_code) {
+  switch (code) {
+    case ProgramCode::kOperation:
+    case ProgramCode::kPrivilegedOperation:
+      return signal_code == ILL_ILLOPC;
+    case ProgramCode::kExecute:
+    case ProgramCode::kSpecification:
+      return signal_code == ILL_ILLOPN;
+    case ProgramCode::kFixedPointOverflow:
+      return signal_code == FPE_INTOVF;
+    case ProgramCode::kFixedPointDivide:
+      return signal_code == FPE_INTDIV;
+    default:
+      return true;
+  }
+}
+
+// Linux leaves the PSW behind the instruction, but for storage accesses, which it resolves.
+bool SamePlace(const SubjectResult& ours, const Result& theirs) {
+  const std::uint64_t instruction = ours.psw_address - ours.instruction_length;
+  if (theirs.signal == SIGSEGV) return theirs.psw_address == instruction;
+  return theirs.psw_address == ours.psw_address && theirs.instruction == instruction;
+}
+
+bool SameOutcome(const SubjectResult& ours, const Result& theirs) {
+  if (ours.lost || ours.outcome != theirs.outcome) return false;
+  if (ours.outcome != Outcome::kTrapped) return true;
+  return SignalOf(ours.program, ours.data_exception) == theirs.signal &&
+         SameSignalCode(ours.program, theirs.code) && SamePlace(ours, theirs);
+}
+
 std::string OutcomeText(const SubjectResult& ours) {
   if (ours.lost) return "lost";
   if (ours.outcome != Outcome::kTrapped) return ours.outcome == 0 ? "through" : "branched";
-  return absl::StrFormat("program %#x dxc %#x", static_cast<unsigned>(ours.program),
-                         ours.data_exception);
+  return absl::StrFormat("program %#x dxc %#x ilc %d psw %x", static_cast<unsigned>(ours.program),
+                         ours.data_exception, ours.instruction_length, ours.psw_address);
 }
 
 std::string OutcomeText(const Result& theirs) {
   if (theirs.outcome != Outcome::kTrapped) return theirs.outcome == 0 ? "through" : "branched";
-  return absl::StrFormat("signal %d code %d", static_cast<int>(theirs.signal.value()),
-                         static_cast<int>(theirs.code.value()));
+  return absl::StrFormat("signal %d code %d of %x psw %x", static_cast<int>(theirs.signal.value()),
+                         static_cast<int>(theirs.code.value()), theirs.instruction.value(),
+                         theirs.psw_address.value());
 }
 
 template <typename Array>
@@ -76,12 +112,24 @@ bool DifferOnlyInInexactness(const SubjectResult& ours, const Result& theirs) {
 
 }  // namespace
 
+bool Agree(const SubjectResult& ours, const Result& theirs) {
+  // All of the state but the first two access registers and what is unused.
+  constexpr std::size_t kAccess = offsetof(State, access);
+  constexpr std::size_t kUnused = offsetof(State, unused);
+  constexpr std::size_t kOracleRegisters = 2 * sizeof(Be32);
+  if (!SameOutcome(ours, theirs)) return false;
+  const auto* const a = reinterpret_cast<const std::uint8_t*>(&ours.state);
+  const auto* const b = reinterpret_cast<const std::uint8_t*>(&theirs.state);
+  const auto equal = [&](std::size_t begin, std::size_t end) {
+    return std::memcmp(a + begin, b + begin, end - begin) == 0;
+  };
+  return equal(0, kAccess) && equal(kAccess + kOracleRegisters, kUnused) &&
+         ours.state.window == theirs.state.window;
+}
+
 std::string Differences(const SubjectResult& ours, const Result& theirs) {
   std::string text;
-  const bool same_outcome = !ours.lost && ours.outcome == theirs.outcome &&
-                            (ours.outcome != Outcome::kTrapped ||
-                             SignalOf(ours.program, ours.data_exception) == theirs.signal);
-  if (!same_outcome) {
+  if (!SameOutcome(ours, theirs)) {
     absl::StrAppend(&text, " outcome ours ", OutcomeText(ours), " theirs ", OutcomeText(theirs),
                     ";");
   }
@@ -121,6 +169,9 @@ absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours
     Result completed = theirs;
     completed.outcome = Outcome::kTrapped;
     completed.signal = SIGFPE;
+    completed.code = FPE_INTOVF;
+    completed.psw_address = ours.psw_address;
+    completed.instruction = ours.psw_address - ours.instruction_length;
     if (Differences(ours, completed).empty()) return "no fixed-point overflow interruption";
   }
   if (trapped && ours.program == ProgramCode::kSpecification &&

@@ -9,6 +9,9 @@
 
 namespace lethe::differential {
 
+// Does everything agree that a program can see? As Differences(...).empty(), but fast.
+bool Agree(const SubjectResult& ours, const Result& theirs);
+
 // What differs, for people; empty if nothing does.
 std::string Differences(const SubjectResult& ours, const Result& theirs);
 

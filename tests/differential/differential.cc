@@ -2,29 +2,30 @@
 // everything that a program can see.
 //
 //   differential --oracle=PROGRAM [--emulator=COMMAND] [--seed=N] [--samples=N] [--cases=N]
-//                [--only=MNEMONIC] [--verbose]
+//                [--rounds=N] [--jobs=N] [--only=MNEMONIC] [--report=FILE] [--verbose]
+//   differential --add=FILE [--add=FILE ...] [--report=FILE] [--verbose]
 //
-// --samples: different encodings of each instruction; --cases: inputs for each of them.
-// Ends with 0 (all agree), 1 (something differs), 2 (did not run), 77 (no oracle here).
+// --samples: different encodings of each instruction in a round; --cases: inputs for each of them;
+// --jobs: so many such runs at a time, each with numbers of its own. --report writes what
+// coverage.h describes; --add runs nothing and sums such reports, of different seeds. The last line
+// is 'N instructions (rows), N cases, N known deviations, N differ'. Ends with 0 (all agree), 1
+// (something differs), 2 (did not run), 77 (no oracle here).
 
 #include <unistd.h>
 
 #include <cstdio>
-#include <map>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "emulated-host/cpu/chapters.h"
 #include "emulated-host/cpu/instruction_set.h"
-#include "tests/differential/comparison.h"
-#include "tests/differential/generator.h"
-#include "tests/differential/oracle_process.h"
-#include "tests/differential/subject.h"
+#include "tests/differential/coverage.h"
+#include "tests/differential/worker.h"
 
 namespace lethe::differential {
 namespace {
@@ -35,172 +36,145 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint32_t samples = 8;
   std::uint32_t cases = 32;
+  std::uint32_t rounds = 1;
+  std::uint32_t jobs = 1;
   std::string only;
+  std::string report;
+  std::vector<std::string> add;
   bool verbose = false;
 };
 
-bool Parse(int argc, char** argv, Options& options) {
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view word = argv[i];
-    bool known = true;
-    if (absl::ConsumePrefix(&word, "--oracle=")) {
-      options.oracle = std::string(word);
-    } else if (absl::ConsumePrefix(&word, "--emulator=")) {
-      options.emulator = std::string(word);
-    } else if (absl::ConsumePrefix(&word, "--seed=")) {
-      known = absl::SimpleAtoi(word, &options.seed);
-    } else if (absl::ConsumePrefix(&word, "--samples=")) {
-      known = absl::SimpleAtoi(word, &options.samples);
-    } else if (absl::ConsumePrefix(&word, "--cases=")) {
-      known = absl::SimpleAtoi(word, &options.cases);
-    } else if (absl::ConsumePrefix(&word, "--only=")) {
-      options.only = std::string(word);
-    } else if (word == "--verbose") {
-      options.verbose = true;
-    } else {
-      known = false;
-    }
-    if (!known) {
-      absl::FPrintF(stderr, "differential: what is %s?\n", argv[i]);
-      return false;
-    }
-  }
-  return !options.oracle.empty();
+absl::Status Refuse(absl::string_view word, absl::string_view accepted) {
+  return absl::InvalidArgumentError(absl::StrFormat("'%s': %s", word, accepted));
 }
 
-struct Coverage {
-  std::uint64_t cases = 0;
-  std::uint64_t traps = 0;
-  std::uint64_t known = 0;
-  std::uint64_t differences = 0;
-};
-
-class Run {
- public:
-  explicit Run(const Options& options) : options_(options), generator_(options.seed) {}
-
-  absl::Status Execute() {
-    ChooseSamples();
-    subject_.Load(samples_);
-    LETHE_ASSIGN_OR_RETURN(
-        OracleProcess oracle,
-        OracleProcess::Start({options_.emulator, "-cpu", "max", options_.oracle}, samples_));
-    std::vector<Case> batch;
-    for (std::uint32_t i = 0; i < samples_.size(); ++i) {
-      for (std::uint32_t k = 0; k < options_.cases; ++k) {
-        batch.push_back(generator_.MakeCase(samples_[i], i));
-        if (batch.size() < kMaxBatch) continue;
-        LETHE_RETURN_IF_ERROR(RunBatch(oracle, batch));
-        batch.clear();
-      }
-    }
-    return batch.empty() ? absl::OkStatus() : RunBatch(oracle, batch);
+template <typename T>
+absl::Status ParseNumber(absl::string_view word, absl::string_view value, std::uint64_t limit,
+                         T& number) {
+  std::uint64_t parsed = 0;
+  if (!absl::SimpleAtoi(value, &parsed) || parsed == 0 || parsed > limit) {
+    return Refuse(word, absl::StrFormat("expected a number from 1 to %d", limit));
   }
+  number = static_cast<T>(parsed);
+  return absl::OkStatus();
+}
 
-  // True if all agree.
-  bool Report() const {
-    Coverage all;
-    for (const auto& [mnemonic, coverage] : coverage_) {
-      all.cases += coverage.cases;
-      all.traps += coverage.traps;
-      all.known += coverage.known;
-      all.differences += coverage.differences;
-      if (options_.verbose || coverage.differences != 0) {
-        absl::PrintF("%-8s %8d cases %8d trapped %6d known %6d differ\n", mnemonic, coverage.cases,
-                     coverage.traps, coverage.known, coverage.differences);
-      }
-    }
-    absl::PrintF("%d instructions, %d cases, %d of them trapped, %d known deviations, %d differ\n",
-                 coverage_.size(), all.cases, all.traps, all.known, all.differences);
-    for (const auto& [reason, count] : known_) absl::PrintF("  known: %s: %d\n", reason, count);
-    for (const auto& [reason, names] : skipped_) {
-      absl::PrintF("  not compared (%s):%s\n", reason, names);
-    }
-    return all.differences == 0;
+absl::Status ParseWord(absl::string_view whole, Options& options) {
+  absl::string_view word = whole;
+  constexpr std::uint64_t kMany = 1'000'000'000;
+  if (absl::ConsumePrefix(&word, "--oracle=")) {
+    options.oracle = std::string(word);
+  } else if (absl::ConsumePrefix(&word, "--emulator=")) {
+    options.emulator = std::string(word);
+  } else if (absl::ConsumePrefix(&word, "--seed=")) {
+    return ParseNumber(whole, word, ~std::uint64_t{0} >> 8, options.seed);
+  } else if (absl::ConsumePrefix(&word, "--samples=")) {
+    return ParseNumber(whole, word, kMaxStubs, options.samples);
+  } else if (absl::ConsumePrefix(&word, "--cases=")) {
+    return ParseNumber(whole, word, kMany, options.cases);
+  } else if (absl::ConsumePrefix(&word, "--rounds=")) {
+    return ParseNumber(whole, word, kMany, options.rounds);
+  } else if (absl::ConsumePrefix(&word, "--jobs=")) {
+    return ParseNumber(whole, word, 255, options.jobs);
+  } else if (absl::ConsumePrefix(&word, "--only=")) {
+    options.only = std::string(word);
+  } else if (absl::ConsumePrefix(&word, "--report=")) {
+    options.report = std::string(word);
+  } else if (absl::ConsumePrefix(&word, "--add=")) {
+    options.add.emplace_back(word);
+  } else if (word == "--verbose") {
+    options.verbose = true;
+  } else {
+    return Refuse(whole,
+                  "expected --oracle=, --emulator=, --seed=, --samples=, --cases=, --rounds=, "
+                  "--jobs=, --only=, --report=, --add= or --verbose");
   }
+  return absl::OkStatus();
+}
 
- private:
-  static constexpr std::uint64_t kShownPerInstruction = 2;
-
-  void ChooseSamples() {
-    SkipChapter("hexadecimal floating point, not in the oracle", emulated::HexFloatInstructions());
-    SkipChapter("control instructions, of a machine", emulated::ControlInstructions());
-    for (const auto chapter : {emulated::GeneralInstructions(), emulated::FloatInstructions(),
-                               emulated::DecimalInstructions(), emulated::ExecuteInstructions()}) {
-      for (const emulated::Instruction& instruction : chapter) {
-        if (!options_.only.empty() && instruction.mnemonic != options_.only) continue;
-        const absl::string_view reason = ReasonToSkip(instruction);
-        if (!reason.empty()) {
-          absl::StrAppend(&skipped_[std::string(reason)], " ", instruction.mnemonic);
-          continue;
-        }
-        for (std::uint32_t i = 0; i < options_.samples && samples_.size() < kMaxStubs; ++i) {
-          samples_.push_back(
-              generator_.MakeSample(instruction, static_cast<std::uint32_t>(samples_.size())));
-        }
-      }
-    }
-  }
-
-  // Nothing of these chapters can be compared.
-  void SkipChapter(const std::string& reason, absl::Span<const emulated::Instruction> chapter) {
+absl::Status CheckOnly(const std::string& only) {
+  if (only.empty()) return absl::OkStatus();
+  for (const auto chapter : emulated::AllChapters()) {
     for (const emulated::Instruction& instruction : chapter) {
-      absl::StrAppend(&skipped_[reason], " ", instruction.mnemonic);
+      if (instruction.mnemonic != only) continue;
+      const std::string reason = ReasonNever(instruction);
+      return reason.empty() ? absl::OkStatus() : Refuse("--only=" + only, reason);
     }
   }
+  return Refuse("--only=" + only, "expected a mnemonic of the instruction table, such as AGRK");
+}
 
-  absl::Status RunBatch(OracleProcess& oracle, const std::vector<Case>& batch) {
-    LETHE_RETURN_IF_ERROR(oracle.Send(batch));
-    std::vector<SubjectResult> ours;
-    ours.reserve(batch.size());
-    for (const Case& request : batch) ours.push_back(subject_.Execute(request));
-    LETHE_ASSIGN_OR_RETURN(const std::vector<Result> theirs, oracle.Receive(batch.size()));
-    for (std::size_t i = 0; i < batch.size(); ++i) Judge(batch[i], ours[i], theirs[i]);
-    return absl::OkStatus();
+absl::StatusOr<Options> Parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) LETHE_RETURN_IF_ERROR(ParseWord(argv[i], options));
+  if (options.oracle.empty() && options.add.empty()) {
+    return absl::InvalidArgumentError("--oracle=PROGRAM or --add=FILE is needed");
   }
+  LETHE_RETURN_IF_ERROR(CheckOnly(options.only));
+  return options;
+}
 
-  void Judge(const Case& request, const SubjectResult& ours, const Result& theirs) {
-    const Sample& sample = samples_[request.stub];
-    Coverage& coverage = coverage_[std::string(sample.instruction->mnemonic)];
-    ++coverage.cases;
-    if (theirs.outcome == Outcome::kTrapped) ++coverage.traps;
-    const std::string differences = Differences(ours, theirs);
-    if (differences.empty()) return;
-    const absl::string_view known = KnownDeviation(sample, ours, theirs);
-    if (!known.empty()) {
-      ++coverage.known;
-      ++known_[std::string(known)];
-      return;
-    }
-    if (++coverage.differences > kShownPerInstruction) return;
-    const auto& text = sample.stub.instruction;
-    absl::PrintF("%s %02x%02x %02x%02x %02x%02x:%s%s\n", sample.instruction->mnemonic, text[0],
-                 text[1], text[2], text[3], text[4], text[5], differences, Describe(request));
+absl::StatusOr<Coverage> Compare(const Options& options) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::thread> threads;
+  std::vector<absl::Status> statuses(options.jobs);
+  for (std::uint32_t i = 0; i < options.jobs; ++i) {
+    workers.push_back(std::make_unique<Worker>(
+        Worker::Work{.oracle = {options.emulator, "-cpu", "max", options.oracle},
+                     .seed = options.seed << 8 | i,
+                     .rounds = options.rounds,
+                     .samples = options.samples,
+                     .cases = options.cases,
+                     .only = options.only}));
+    threads.emplace_back([&, i] { statuses[i] = workers[i]->Run(); });
   }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : statuses) LETHE_RETURN_IF_ERROR(status);
+  Coverage coverage(Worker::kWitness);
+  coverage.AddSeed(options.seed);
+  for (const auto& worker : workers) {
+    coverage.AddPart(worker->coverage());
+    for (const std::string& text : worker->differences()) absl::PrintF("%s\n", text);
+  }
+  return coverage;
+}
 
-  const Options options_;
-  Generator generator_;
-  Subject subject_;
-  std::vector<Sample> samples_;
-  std::map<std::string, Coverage> coverage_;
-  std::map<std::string, std::uint64_t> known_;
-  std::map<std::string, std::string> skipped_;
-};
+absl::StatusOr<Coverage> Sum(const std::vector<std::string>& files) {
+  LETHE_ASSIGN_OR_RETURN(Coverage sum, Coverage::Read(files.front()));
+  for (std::size_t i = 1; i < files.size(); ++i) {
+    LETHE_ASSIGN_OR_RETURN(const Coverage next, Coverage::Read(files[i]));
+    const absl::Status added = sum.Add(next);
+    if (!added.ok()) return Refuse("--add=" + files[i], added.message());
+  }
+  return sum;
+}
+
+int Fail(const absl::Status& status) {
+  absl::FPrintF(stderr, "differential: %s\n", status.message());
+  return 2;
+}
 
 int Main(int argc, char** argv) {
   constexpr int kSkipped = 77;
-  Options options;
-  if (!Parse(argc, argv, options)) return 2;
-  if (access(options.oracle.c_str(), X_OK) != 0) {
-    absl::PrintF("no oracle program at %s\n", options.oracle);
+  const absl::StatusOr<Options> options = Parse(argc, argv);
+  if (!options.ok()) return Fail(options.status());
+  const bool adding = !options->add.empty();
+  if (!adding && access(options->oracle.c_str(), X_OK) != 0) {
+    absl::PrintF("skipped: no oracle program at %s\n", options->oracle);
     return kSkipped;
   }
-  Run run(options);
-  if (const absl::Status status = run.Execute(); !status.ok()) {
-    absl::FPrintF(stderr, "differential: %s\n", status.ToString());
-    return absl::IsNotFound(status) ? kSkipped : 2;
+  const absl::StatusOr<Coverage> coverage = adding ? Sum(options->add) : Compare(*options);
+  if (!coverage.ok()) {
+    if (adding || !absl::IsNotFound(coverage.status())) return Fail(coverage.status());
+    absl::PrintF("skipped: %s: %s\n", options->emulator, coverage.status().message());
+    return kSkipped;
   }
-  return run.Report() ? 0 : 1;
+  if (!options->report.empty()) {
+    const absl::Status written = coverage->Write(options->report);
+    if (!written.ok()) return Fail(written);
+  }
+  coverage->Print(options->verbose);
+  return coverage->AllAgree() ? 0 : 1;
 }
 
 }  // namespace

@@ -104,7 +104,17 @@ constexpr std::array<std::uint8_t, 8> kTargets[] = {
     {0x44, 0x00, 0x20, 0x00},              // EX 0,0(2): execute exception
 };
 
+constexpr unsigned kWindowKinds = 7;
+constexpr unsigned kWindowsOfAKind = 32;
+
 }  // namespace
+
+Generator::Generator(std::uint64_t seed)
+    : random_(seed), windows_(std::size_t{kWindowKinds} * kWindowsOfAKind) {
+  for (std::size_t i = 0; i < windows_.size(); ++i) {
+    MakeWindow(static_cast<unsigned>(i % kWindowKinds), windows_[i]);
+  }
+}
 
 absl::string_view ReasonToSkip(const Instruction& instruction) {
   if (Contains(kNotInOracle, instruction.mnemonic)) return "not in the oracle";
@@ -283,6 +293,8 @@ Sample Generator::MakeSample(const Instruction& instruction, std::uint32_t numbe
   ChooseSpecial(instruction, sample, fields);
   sample.stub.instruction = Encode(instruction, fields);
   sample.stub.target = kTargets[Below(std::size(kTargets))];
+  // Modified, the second byte of these would be any opcode with any effect.
+  if (sample.stub.target[0] == 0xb9 && fields.r1 != 0) sample.stub.target = kTargets[0];
   return sample;
 }
 
@@ -421,11 +433,11 @@ std::uint64_t Generator::RoleValue(Role role, std::uint32_t number) {
   return 0;
 }
 
-void Generator::FillWindow(State& state) {
+void Generator::MakeWindow(unsigned kind, Window& window) {
   const auto fill = [&](auto byte) {
-    for (std::uint8_t& b : state.window) b = static_cast<std::uint8_t>(byte());
+    for (std::uint8_t& b : window) b = static_cast<std::uint8_t>(byte());
   };
-  switch (Below(7)) {
+  switch (kind) {
     case 0:  // zoned decimal
       fill([this] { return (OneIn(12) ? Below(16) << 4 : 0xf0) | Below(10); });
       break;
@@ -442,13 +454,27 @@ void Generator::FillWindow(State& state) {
       fill([this] { return OneIn(3) ? 0xc0 + Below(0x38) : 0x80 + Below(64); });
       break;
     case 5:  // ASCII in UTF-16
-      for (std::size_t i = 0; i < state.window.size(); ++i) {
-        state.window[i] = static_cast<std::uint8_t>(i % 2 == 0 ? (OneIn(8) ? Below(256) : 0)
-                                                               : 0x20 + Below(0x60));
+      for (std::size_t i = 0; i < window.size(); ++i) {
+        window[i] = static_cast<std::uint8_t>(i % 2 == 0 ? (OneIn(8) ? Below(256) : 0)
+                                                         : 0x20 + Below(0x60));
       }
       break;
     default:
       fill([this] { return Random(); });
+  }
+}
+
+void Generator::FillWindow(State& state) {
+  // Two of one kind, cut anywhere, and some bytes that are in neither.
+  constexpr unsigned kCutUnit = 8;
+  const unsigned kind = Below(kWindowKinds);
+  const auto& first = windows_[kind + kWindowKinds * Below(kWindowsOfAKind)];
+  const auto& second = windows_[kind + kWindowKinds * Below(kWindowsOfAKind)];
+  const auto cut = std::ptrdiff_t{Below(kWindowBytes / kCutUnit) * kCutUnit};
+  std::copy(first.begin(), first.begin() + cut, state.window.begin());
+  std::copy(second.begin() + cut, second.end(), state.window.begin() + cut);
+  for (unsigned i = Below(4); i > 0; --i) {
+    state.window[Below(kWindowBytes)] = static_cast<std::uint8_t>(Random());
   }
   // Numbers where operands are likely to be.
   const std::uint64_t numbers[] = {Value(), ShortNumber(), LongNumber(), ExtendedLeft()};
@@ -457,8 +483,7 @@ void Generator::FillWindow(State& state) {
   }
 }
 
-Case Generator::MakeCase(const Sample& sample, std::uint32_t number) {
-  Case made;
+void Generator::MakeCase(const Sample& sample, std::uint32_t number, Case& made) {
   made.stub = number;
   made.unused = 0;
   State& state = made.state;
@@ -495,7 +520,6 @@ Case Generator::MakeCase(const Sample& sample, std::uint32_t number) {
     state.window[kDataOffset + 200] = character;
     state.window[kOtherOffset + 200] = character;
   }
-  return made;
 }
 
 }  // namespace lethe::differential

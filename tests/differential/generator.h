@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "emulated-host/cpu/instruction.h"
 #include "emulated-host/cpu/instruction_set.h"
 #include "tests/differential/encoding.h"
+#include "tests/differential/random.h"
 #include "tests/differential/record.h"
 
 namespace lethe::differential {
@@ -49,16 +49,18 @@ struct Sample {
 // Deterministic: the same seed gives the same samples and cases.
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  explicit Generator(std::uint64_t seed);
 
   // `number`: which stub it will be. Decides about all relative operands.
   Sample MakeSample(const emulated::Instruction& instruction, std::uint32_t number);
-  Case MakeCase(const Sample& sample, std::uint32_t number);
+  void MakeCase(const Sample& sample, std::uint32_t number, Case& made);
 
  private:
-  std::uint64_t Random() { return random_(); }
-  unsigned Below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
-  bool OneIn(unsigned n) { return Below(n) == 0; }
+  using Window = std::array<std::uint8_t, kWindowBytes>;
+
+  std::uint64_t Random() { return random_.Next(); }
+  unsigned Below(unsigned limit) { return random_.Below(limit); }
+  bool OneIn(unsigned n) { return random_.OneIn(n); }
   unsigned BaseRegister() { return 1 + Below(15); }
   unsigned EvenRegister() { return 2 * Below(8); }
 
@@ -73,9 +75,12 @@ class Generator {
   std::uint64_t LongNumber();
   std::uint64_t ExtendedLeft();
   std::uint64_t RoleValue(Role role, std::uint32_t number);
+  void MakeWindow(unsigned kind, Window& window);
   void FillWindow(State& state);
 
-  std::mt19937_64 random_;
+  class Random random_;
+  // What windows are made of: to draw a thousand bytes for each case would take most of the time.
+  std::vector<Window> windows_;
 };
 
 }  // namespace lethe::differential

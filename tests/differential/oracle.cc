@@ -7,8 +7,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
-#include <vector>
 
 #include "tests/differential/record.h"
 
@@ -27,8 +27,14 @@ alignas(8) std::uint32_t g_outcome;
 namespace lethe::differential {
 namespace {
 
-int g_signal;
-int g_signal_code;
+// What the signal handler saw.
+struct Trap {
+  int signal;
+  int code;
+  std::uint64_t instruction;
+  std::uint64_t psw_address;
+};
+Trap g_trap;
 
 [[noreturn]] void Die(const char* why) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, why, strlen(why));
@@ -59,8 +65,10 @@ void WriteAll(const void* from, std::size_t size) {
 
 void OnTrap(int number, siginfo_t* info, void* context) {
   auto* const interrupted = static_cast<ucontext_t*>(context);
-  g_signal = number;
-  g_signal_code = info->si_code;
+  g_trap = {.signal = number,
+            .code = info->si_code,
+            .instruction = reinterpret_cast<std::uint64_t>(info->si_addr),
+            .psw_address = interrupted->uc_mcontext.psw.addr};
   interrupted->uc_mcontext.psw.addr = reinterpret_cast<unsigned long>(&Trapped);
 }
 
@@ -114,20 +122,27 @@ void Write(const Stub& stub, std::uint8_t* at) {
   memcpy(at + kTarget, stub.target.data(), stub.target.size());
 }
 
-Result Execute(const Case& request) {
+void Execute(const Case& request, Result& result) {
+  constexpr std::size_t kRegisters = offsetof(State, window);
   auto* const window = reinterpret_cast<std::uint8_t*>(kWindowAddress);
-  g_in = request.state;
+  memcpy(&g_in, &request.state, kRegisters);
   memcpy(window, request.state.window.data(), kWindowBytes);
-  g_signal = 0;
-  g_signal_code = 0;
+  g_trap = {};
   RunStub(reinterpret_cast<const void*>(kCodeAddress + request.stub * kStubBytes));
-  Result result;
   result.outcome = g_outcome;
-  result.signal = static_cast<std::uint32_t>(g_signal);
-  result.code = static_cast<std::uint32_t>(g_signal_code);
-  result.state = g_out;
+  result.signal = static_cast<std::uint32_t>(g_trap.signal);
+  result.code = static_cast<std::uint32_t>(g_trap.code);
+  result.instruction = g_trap.instruction;
+  result.psw_address = g_trap.psw_address;
+  memcpy(&result.state, &g_out, kRegisters);
   memcpy(result.state.window.data(), window, kWindowBytes);
-  return result;
+}
+
+Exchange& MapExchange() {
+  void* const mapped =
+      mmap(nullptr, sizeof(Exchange), PROT_READ | PROT_WRITE, MAP_SHARED, kExchangeDescriptor, 0);
+  if (mapped == MAP_FAILED) Die("oracle: mmap of the exchange\n");
+  return *static_cast<Exchange*>(mapped);
 }
 
 void Serve() {
@@ -148,17 +163,13 @@ void Serve() {
     Write(stub, code + i * kStubBytes);
   }
   CatchTraps();
-  std::vector<Case> cases;
-  std::vector<Result> results;
-  while (true) {
-    Be32 count;
-    if (!ReadAll(&count, sizeof(count)) || count == 0) return;
-    if (count > kMaxBatch) Die("oracle: batch too large\n");
-    cases.resize(count);
-    if (!ReadAll(cases.data(), count * sizeof(Case))) return;
-    results.clear();
-    for (const Case& request : cases) results.push_back(Execute(request));
-    WriteAll(results.data(), count * sizeof(Result));
+  Exchange& exchange = MapExchange();
+  Batch batch;
+  while (ReadAll(&batch, sizeof(batch))) {
+    if (batch.number >= kBatches || batch.count > kMaxBatch) Die("oracle: no such batch\n");
+    Exchange::Slot& slot = exchange.slots[batch.number];
+    for (std::uint32_t i = 0; i < batch.count; ++i) Execute(slot.cases[i], slot.results[i]);
+    WriteAll(&batch, sizeof(batch));
   }
 }
 

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "absl/memory/memory.h"
 #include "base/status_macros.h"
 
 extern char** environ;
@@ -47,7 +49,8 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int input, int output) {
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int input, int output,
+                            int memory) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -55,6 +58,7 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int input, 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, memory, kExchangeDescriptor);
   pid_t child = 0;
   const int error =
       posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
@@ -65,39 +69,60 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int input, 
 
 }  // namespace
 
-absl::StatusOr<OracleProcess> OracleProcess::Start(const std::vector<std::string>& command,
-                                                   const std::vector<Sample>& samples) {
+absl::Status OracleProcess::MapExchange() {
+  // Not the number that the child gets: a descriptor is not closed there if it is moved onto
+  // itself.
+  memory_ = UniqueFd(memfd_create("exchange", MFD_CLOEXEC));
+  if (!memory_) return absl::ErrnoToStatus(errno, "memfd_create");
+  memory_ = UniqueFd(fcntl(memory_.get(), F_DUPFD_CLOEXEC, kExchangeDescriptor + 1));
+  if (!memory_ || ftruncate(memory_.get(), sizeof(Exchange)) != 0) {
+    return absl::ErrnoToStatus(errno, "making the exchange");
+  }
+  void* const mapped =
+      mmap(nullptr, sizeof(Exchange), PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0);
+  if (mapped == MAP_FAILED) return absl::ErrnoToStatus(errno, "mapping the exchange");
+  exchange_ = static_cast<Exchange*>(mapped);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<OracleProcess>> OracleProcess::Start(
+    const std::vector<std::string>& command, const std::vector<Sample>& samples) {
+  auto oracle = absl::WrapUnique(new OracleProcess);
+  LETHE_RETURN_IF_ERROR(oracle->MapExchange());
   LETHE_ASSIGN_OR_RETURN(Pipe requests, MakePipe());
   LETHE_ASSIGN_OR_RETURN(Pipe answers, MakePipe());
-  LETHE_ASSIGN_OR_RETURN(const pid_t child,
-                         Spawn(command, requests.read_end.get(), answers.write_end.get()));
-  OracleProcess oracle(std::move(requests.write_end), std::move(answers.read_end), child);
+  LETHE_ASSIGN_OR_RETURN(oracle->child_, Spawn(command, requests.read_end.get(),
+                                               answers.write_end.get(), oracle->memory_.get()));
+  oracle->to_ = std::move(requests.write_end);
+  oracle->from_ = std::move(answers.read_end);
   Greeting greeting;
   greeting.stubs = static_cast<std::uint32_t>(samples.size());
-  LETHE_RETURN_IF_ERROR(WriteAll(oracle.to_.get(), &greeting, sizeof(greeting)));
+  LETHE_RETURN_IF_ERROR(WriteAll(oracle->to_.get(), &greeting, sizeof(greeting)));
   for (const Sample& sample : samples) {
-    LETHE_RETURN_IF_ERROR(WriteAll(oracle.to_.get(), &sample.stub, sizeof(sample.stub)));
+    LETHE_RETURN_IF_ERROR(WriteAll(oracle->to_.get(), &sample.stub, sizeof(sample.stub)));
   }
   return oracle;
 }
 
 OracleProcess::~OracleProcess() {
-  if (!to_) return;  // moved from
-  to_.reset();       // its end of input
+  to_.reset();  // its end of input
   from_.reset();
-  waitpid(child_, nullptr, 0);
+  if (child_ > 0) waitpid(child_, nullptr, 0);
+  if (exchange_ != nullptr) munmap(exchange_, sizeof(Exchange));
 }
 
-absl::Status OracleProcess::Send(const std::vector<Case>& cases) {
-  const Be32 count = static_cast<std::uint32_t>(cases.size());
-  LETHE_RETURN_IF_ERROR(WriteAll(to_.get(), &count, sizeof(count)));
-  return WriteAll(to_.get(), cases.data(), cases.size() * sizeof(Case));
+absl::Status OracleProcess::Send(std::uint32_t number, std::uint32_t count) {
+  Batch batch;
+  batch.number = number;
+  batch.count = count;
+  return WriteAll(to_.get(), &batch, sizeof(batch));
 }
 
-absl::StatusOr<std::vector<Result>> OracleProcess::Receive(std::size_t count) {
-  std::vector<Result> results(count);
-  LETHE_RETURN_IF_ERROR(ReadAll(from_.get(), results.data(), count * sizeof(Result)));
-  return results;
+absl::Status OracleProcess::Receive(std::uint32_t number) {
+  Batch batch;
+  LETHE_RETURN_IF_ERROR(ReadAll(from_.get(), &batch, sizeof(batch)));
+  return batch.number == number ? absl::OkStatus()
+                                : absl::InternalError("the oracle answers another batch");
 }
 
 }  // namespace lethe::differential

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,26 +15,31 @@
 
 namespace lethe::differential {
 
-// The oracle program under an emulator, at the other end of two pipes.
+// The oracle program under an emulator: two pipes and memory in common.
 class OracleProcess {
  public:
   // `command`: the program and its arguments.
-  static absl::StatusOr<OracleProcess> Start(const std::vector<std::string>& command,
-                                             const std::vector<Sample>& samples);
-  OracleProcess(OracleProcess&&) = default;
+  static absl::StatusOr<std::unique_ptr<OracleProcess>> Start(
+      const std::vector<std::string>& command, const std::vector<Sample>& samples);
+  OracleProcess(const OracleProcess&) = delete;
+  OracleProcess& operator=(const OracleProcess&) = delete;
   ~OracleProcess();
 
-  // At most kMaxBatch cases. The answers may be fetched later: the oracle works meanwhile.
-  absl::Status Send(const std::vector<Case>& cases);
-  absl::StatusOr<std::vector<Result>> Receive(std::size_t count);
+  // Each batch of the exchange belongs to the caller before Send and after Receive. They are
+  // executed in the order in which they are sent, while the caller does something else.
+  Exchange::Slot& slot(std::uint32_t number) { return exchange_->slots[number]; }
+  absl::Status Send(std::uint32_t number, std::uint32_t count);
+  absl::Status Receive(std::uint32_t number);
 
  private:
-  OracleProcess(UniqueFd to, UniqueFd from, pid_t child)
-      : to_(std::move(to)), from_(std::move(from)), child_(child) {}
+  OracleProcess() = default;
+  absl::Status MapExchange();
 
+  UniqueFd memory_;
+  Exchange* exchange_ = nullptr;
   UniqueFd to_;
   UniqueFd from_;
-  pid_t child_;
+  pid_t child_ = -1;
 };
 
 }  // namespace lethe::differential

@@ -2,8 +2,10 @@
 #define LETHE_TESTS_DIFFERENTIAL_RECORD_H_
 
 // What the harness and the oracle (an s390x program under user-mode emulation) say to each other.
-// The harness writes one Greeting, its stubs, then batches: a count and as many cases; the oracle
-// answers each batch with as many results. A count of 0 ends it.
+// The harness writes one Greeting and its stubs to the oracle's standard input, then a Batch for
+// each batch of cases that it has put into the Exchange, a file in memory which both have mapped
+// (file descriptor kExchangeDescriptor of the oracle). When the results are there the oracle writes
+// the same Batch to its standard output. The end of the input ends it.
 //
 // Both sides execute an instruction at the same address with the same operands in storage:
 //
@@ -36,7 +38,9 @@ inline constexpr std::uint64_t kTableBytes = 0x2'0000;
 inline constexpr std::uint64_t kWindowAddress = kDataAddress + 0x2'0000;
 inline constexpr std::uint64_t kWindowBytes = 1024;
 
-inline constexpr std::uint32_t kMaxBatch = 512;
+inline constexpr std::uint32_t kMaxBatch = 256;
+inline constexpr std::uint32_t kBatches = 2;  // one is executed while the other one is made
+inline constexpr int kExchangeDescriptor = 3;
 
 constexpr std::uint8_t FarTableByte(std::uint64_t index) {
   return static_cast<std::uint8_t>(index * 5 + index / 256 + 1);
@@ -85,10 +89,27 @@ struct Outcome {
 
 struct Result {
   Be32 outcome;
-  Be32 signal;  // kTrapped: signal number and code
+  // kTrapped: signal number and code, the address of the instruction as the signal tells it, and
+  // where the PSW points to.
+  Be32 signal;
   Be32 code;
   Be32 unused;
+  Be64 instruction;
+  Be64 psw_address;
   State state;
+};
+
+struct Batch {
+  Be32 number;  // below kBatches
+  Be32 count;   // at most kMaxBatch
+};
+
+struct Exchange {
+  struct Slot {
+    std::array<Case, kMaxBatch> cases;
+    std::array<Result, kMaxBatch> results;
+  };
+  std::array<Slot, kBatches> slots;
 };
 
 }  // namespace lethe::differential

@@ -12,6 +12,7 @@ using emulated::Psw;
 
 // Real locations of the prefix area.
 constexpr std::uint64_t kSvcCode = 0x8a;
+constexpr std::uint64_t kProgramLength = 0x8d;
 constexpr std::uint64_t kProgramCode = 0x8e;
 constexpr std::uint64_t kDataExceptionCode = 0x93;
 constexpr std::uint64_t kSvcOldPsw = 0x140;
@@ -104,6 +105,7 @@ void Subject::Load(const std::vector<Sample>& samples) {
     at[kTaken + 1] = Outcome::kBranched;
     std::memcpy(at + kTarget, stub.target.data(), stub.target.size());
   }
+  group_.NoteOutsideStores();
 }
 
 void Subject::StoreState(const State& state) {
@@ -125,15 +127,14 @@ void Subject::GatherState(State& state, std::uint64_t old_mask) {
   std::memcpy(state.window.data(), &data_.bytes[kWindowAddress - kDataAddress], kWindowBytes);
 }
 
-SubjectResult Subject::Execute(const Case& request) {
+void Subject::Execute(const Case& request, SubjectResult& result) {
   StoreState(request.state);
   Psw psw;
   psw.mask = Psw::kProblemState | k64Bit | std::uint64_t{request.state.condition >> 24} << 40;
   psw.address = kCodeAddress + request.stub * kStubBytes + kInstruction;
   cpu_->SetPsw(psw);
-  group_.NoteOutsideStores();  // a new case was written
   const emulated::Exit exit = cpu_->Run();
-  SubjectResult result;
+  result.lost = false;
   const std::uint64_t stopped_at = cpu_->registers().psw.address;
   const auto* const low = low_.bytes.data();
   if (exit.reason != emulated::Exit::Reason::kWait) {
@@ -146,11 +147,12 @@ SubjectResult Subject::Execute(const Case& request) {
     result.program =
         static_cast<emulated::ProgramCode>(LoadBigEndian<std::uint16_t>(low + kProgramCode));
     result.data_exception = low[kDataExceptionCode];
+    result.instruction_length = low[kProgramLength];
+    result.psw_address = LoadBigEndian<std::uint64_t>(low + kProgramOldPsw + 8);
     GatherState(result.state, LoadBigEndian<std::uint64_t>(low + kProgramOldPsw));
   } else {
     result.lost = true;
   }
-  return result;
 }
 
 }  // namespace lethe::differential

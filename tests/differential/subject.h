@@ -18,7 +18,9 @@ struct SubjectResult {
   std::uint32_t outcome = Outcome::kFellThrough;
   emulated::ProgramCode program = emulated::ProgramCode::kNone;
   std::uint8_t data_exception = 0;
-  bool lost = false;  // the CPU went somewhere else
+  std::uint8_t instruction_length = 0;  // of a program interruption
+  std::uint64_t psw_address = 0;        // likewise: the old PSW's
+  bool lost = false;                    // the CPU went somewhere else
   State state;
 };
 
@@ -29,7 +31,7 @@ class Subject {
   ~Subject();
 
   void Load(const std::vector<Sample>& samples);
-  SubjectResult Execute(const Case& request);
+  void Execute(const Case& request, SubjectResult& result);
 
  private:
   class Host;
