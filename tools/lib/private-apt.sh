@@ -3,6 +3,7 @@
 # The machine's package configuration is read (mirror, proxies, keys) and never changed.
 #   fetch_package NAME SUITE TARGET   unpacks the package below TARGET
 #   private_apt PROGRAM ...           apt-get or apt-cache with that configuration
+#   kernel_package SUITE              prints the package that linux-image-s390x of SUITE stands for
 #   private_work                      the temporary directory, gone when the caller exits
 
 private_work=
@@ -54,4 +55,15 @@ fetch_package() {
     { tail -n 5 "$private_work/log" >&2; die "cannot fetch package $1 of $2"; }
   mkdir -p "$3"
   dpkg-deb -x "$private_work/$1"_*.deb "$3"
+}
+
+# Call prepare_private_apt first when the answer is taken by a subshell.
+kernel_package() {
+  local package
+  package=$(private_apt apt-cache show linux-image-s390x |
+    awk -v backport="$([ "$1" = bookworm ] && echo 0 || echo 1)" '
+      /^Version:/ { is_backport = /bpo/ ? 1 : 0 }
+      /^Depends:/ && is_backport == backport { print $2; exit }')
+  [ -n "$package" ] || die "no kernel named by linux-image-s390x in $1"
+  echo "$package"
 }
