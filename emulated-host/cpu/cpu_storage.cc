@@ -314,7 +314,7 @@ PageFrame Cpu::AccessibleFrame(std::uint64_t absolute) {
 void Cpu::ResolveOwnership(std::uint64_t absolute, PageState state) {
   SecureFault fault = SecureFault::kSecureStorageAccess;
   if (configuration_ != kNoConfiguration) {
-    const bool others = state.kind() != PageKind::kNonSecure && state.owner() != configuration_;
+    const bool others = state.kind() == PageKind::kSecure && state.owner() != configuration_;
     fault = others ? SecureFault::kSecureStorageViolation : SecureFault::kNonSecureStorageAccess;
   }
   if (running_ && !presenting_ && current_ != nullptr) {

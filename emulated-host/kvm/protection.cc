@@ -102,16 +102,21 @@ int Protection::Enable(Codes& codes) {
     created = ultravisor().CreateConfiguration(machine_.storage(), machine_.host().memory());
     return created.result;
   });
-  if (const int error = Answer(created.result, -EIO, codes); error != 0) return error;
-  configuration_ = std::move(created.configuration);
+  const int refusal = Answer(created.result, -EIO, codes);
+  if (created.configuration == nullptr) return refusal;
   machine_.host().AddConfiguration();
+  Codes ignored;
+  if (refusal != 0) {  // half made
+    Destroy(created.configuration.get(), ignored);
+    return refusal;
+  }
+  configuration_ = std::move(created.configuration);
   table_->SetActive(configuration_->id());
   machine_.floating().set_protected(true);
   machine_.floating().MaskService(true);
   const int error = CreateCpus(codes);
   if (error == 0) return 0;
   // The service signal stays masked: so does the kernel's.
-  Codes ignored;
   Destroy(configuration_.get(), ignored);
   EndProtection();
   return error;
@@ -294,9 +299,14 @@ int Protection::Import(VirtualCpu& cpu, HostRegion& region, std::size_t page,
   const UvcResult result =
       ultravisor().ConvertToSecure(cpu.secure()->configuration(), absolute & kPageMask);
   if (result.ok() || result.cc > 1) return 0;
-  // Somebody else's page after all: the CPU meets the violation when it tries again.
+  // Somebody else's page after all: the CPU meets the violation when it tries again. If it is
+  // shared there is none, and it has to leave by way of the host.
   if (result.rc == UvcResult::kInvalidState && result.rrc == kForeignPage) {
-    sched_yield();
+    if (PageState(region.states()[page].load(std::memory_order_relaxed)).shared()) {
+      CallPatiently([&] { return ultravisor().ConvertFromSecure(region, page); });
+    } else {
+      sched_yield();
+    }
     return 0;
   }
   machine_.host().log().Warning(

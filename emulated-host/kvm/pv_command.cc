@@ -1,5 +1,6 @@
 #include "emulated-host/kvm/pv_command.h"
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <vector>
@@ -64,8 +65,14 @@ void DescribeHost(VirtualMachine& machine, abi::kvm_s390_pv_info_vm& info) {
   for (int i = 0; i < 4; ++i) info.inst_calls_list[i] = calls[i];
   info.max_cpus = std::uint64_t{ultravisor.features().max_cpu_id} + 1;
   info.max_guests = ultravisor.features().max_configurations;
-  info.max_guest_addr = machine.host().options().highest_address;
+  constexpr std::uint64_t kHighest = Ultravisor::kHighestAddress;
+  info.max_guest_addr = (kHighest + kPageSize - 1) & kPageMask;
   info.feature_indication = ultravisor.feature_words();
+}
+
+// Without the calls that dump: only what every Ultravisor has.
+void DescribeDump(abi::kvm_s390_pv_info_dump& info) {
+  info.dump_cpu_buffer_len = Ultravisor::kCpuStorage;
 }
 
 int Info(VirtualMachine& machine, abi::kvm_pv_cmd& command, Codes&) {
@@ -85,6 +92,7 @@ int Info(VirtualMachine& machine, abi::kvm_pv_cmd& command, Codes&) {
   }
   if (info.header.len_max < length) return -EINVAL;
   if (info.header.id == abi::KVM_PV_INFO_VM) DescribeHost(machine, info.vm);
+  if (info.header.id == abi::KVM_PV_INFO_DUMP) DescribeDump(info.dump);
   info.header.len_written = length;
   return CopyToUser(command.data, &info, length);
 }
@@ -165,7 +173,11 @@ int PvCpuCommand(VirtualCpu& cpu, std::uintptr_t argument) {
   if (!cpu.machine().host().offers_protection()) return -EINVAL;
   abi::kvm_pv_cmd command;
   if (const int error = Fetch(argument, command); error != 0) return error;
-  // The one command stores the state of a CPU into a dump, and no dump is ever in progress.
+  if (command.flags != 0 || command.cmd != abi::KVM_PV_DUMP) return -EINVAL;
+  // The one command stores the state of a CPU into a dump, and no dump is ever in progress. The
+  // codes come back all the same, where Linux 6.12 puts them: at the beginning.
+  const std::array<std::uint16_t, 2> codes = {command.rc, command.rrc};
+  if (const int error = Put(argument, codes); error != 0) return error;
   return -EINVAL;
 }
 

@@ -65,13 +65,50 @@ TEST(PvCommand, ReportsTheHost) {
   EXPECT_EQ(host.Command(abi::KVM_PV_INFO, &info).error, 0);
   EXPECT_EQ(info.header.len_written, 80u);
   EXPECT_EQ(info.vm.max_cpus, 248u);
-  EXPECT_NE(info.vm.inst_calls_list[0] >> (63 - abi::BIT_UVC_CMD_DESTROY_SEC_CONF_FAST) & 1, 0u);
+  EXPECT_EQ(info.vm.max_guest_addr, std::uint64_t{1} << 46);
+  const auto installed = [&](int bit) { return info.vm.inst_calls_list[0] >> (63 - bit) & 1; };
+  EXPECT_EQ(installed(abi::BIT_UVC_CMD_DESTROY_SEC_CONF_FAST), 1u);
+  // Share and unshare are a guest's; dump, attestation and secrets are not there.
+  for (const int bit : {8, 9, 10, 24, 25, 26, 27, 28, 29, 30, 31}) EXPECT_EQ(installed(bit), 0u);
   info.header = {abi::KVM_PV_INFO_DUMP, 40, 0, 0};
   EXPECT_EQ(host.Command(abi::KVM_PV_INFO, &info).error, 0);
   EXPECT_EQ(info.header.len_written, 40u);
+  EXPECT_EQ(info.dump.dump_cpu_buffer_len, 1568u);
+  EXPECT_EQ(info.dump.dump_config_mem_buffer_per_1m, 0u);
+  EXPECT_EQ(info.dump.dump_config_finalize_len, 0u);
   info.header = {2, 80, 0, 0};
   EXPECT_EQ(host.Command(abi::KVM_PV_INFO, &info), Refused(-EINVAL));
   EXPECT_EQ(host->Call(host->system(), abi::KVM_CHECK_EXTENSION, abi::KVM_CAP_S390_PROTECTED), 1);
+}
+
+TEST(PvCommand, ThereAreNoDumps) {
+  ProtectingUser host;
+  Vcpu& cpu = host->AddCpu();
+  EXPECT_EQ(host->Call(host->system(), abi::KVM_CHECK_EXTENSION, abi::KVM_CAP_S390_PROTECTED_DUMP),
+            0);
+  host.Start(cpu);
+  abi::kvm_s390_pv_dmp dump{};
+  dump.subcmd = abi::KVM_PV_DUMP_INIT;
+  EXPECT_EQ(host.Command(abi::KVM_PV_DUMP, &dump), (Result{-EINVAL, 2, 0}));
+  dump.subcmd = abi::KVM_PV_DUMP_COMPLETE;
+  EXPECT_EQ(host.Command(abi::KVM_PV_DUMP, &dump), Refused(-EINVAL));
+  dump.subcmd = abi::KVM_PV_DUMP_CPU;
+  EXPECT_EQ(host.Command(abi::KVM_PV_DUMP, &dump), Refused(-ENOTTY));
+  abi::kvm_pv_cmd command{};
+  command.cmd = abi::KVM_PV_DUMP;
+  command.rc = 0x1122;
+  command.rrc = 0x3344;
+  EXPECT_EQ(host->Pass(cpu.fd, abi::KVM_S390_PV_CPU_COMMAND, command), -EINVAL);
+  std::uint16_t codes[2];
+  std::memcpy(codes, &command, sizeof(codes));
+  EXPECT_EQ(codes[0], 0x1122);
+  EXPECT_EQ(codes[1], 0x3344);
+  command = {};
+  command.cmd = abi::KVM_PV_VERIFY;
+  command.rc = 0x1122;
+  EXPECT_EQ(host->Pass(cpu.fd, abi::KVM_S390_PV_CPU_COMMAND, command), -EINVAL);
+  EXPECT_EQ(command.cmd, abi::KVM_PV_VERIFY);
+  EXPECT_EQ(host->Run(cpu), 0);  // it goes on
 }
 
 TEST(ProtectedGuest, RunsAndKeepsItsSecrets) {

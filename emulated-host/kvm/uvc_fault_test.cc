@@ -129,6 +129,19 @@ TEST(RefusedCall, ACpuThatCannotBeMadeUndoesEnable) {
   EXPECT_EQ(host.Command(abi::KVM_PV_ENABLE), ProtectingUser::kDone);
 }
 
+// (A refusal that leaves nothing behind: FailsTheCommandWithItsCodes.)
+TEST(RefusedCall, AHalfMadeConfigurationIsDestroyed) {
+  ProtectingUser host;
+  host->AddCpu();
+  constexpr std::uint16_t kCode = UvcResult::kMustDestroy | 0x123;
+  host.ultravisor().Inject({Uvc::kCreateConfiguration, UvcResult::Refused(kCode, 4)});
+  EXPECT_EQ(host.Command(abi::KVM_PV_ENABLE), (Result{-EIO, kCode, 4}));
+  EXPECT_EQ(host.ultravisor().counters().of(Uvc::kDestroyConfiguration), 1u);
+  EXPECT_EQ(host.ultravisor().configurations(), 0u);
+  EXPECT_EQ(host->kernel().configurations(), 0);
+  EXPECT_EQ(host.Command(abi::KVM_PV_ENABLE), ProtectingUser::kDone);
+}
+
 // The kernel does not know the CPU any more, the Ultravisor does: the configuration is lost.
 TEST(RefusedCall, ACpuThatStaysKeepsItsConfiguration) {
   ProtectingUser host;

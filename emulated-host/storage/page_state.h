@@ -43,6 +43,9 @@ class PageState {
   constexpr PageKind kind() const {
     return static_cast<PageKind>((word_ & kKindMask) >> kKindShift);
   }
+  constexpr bool shared() const {
+    return kind() == PageKind::kShared || kind() == PageKind::kPinnedShared;
+  }
   constexpr bool exposed() const { return (word_ & kExposed) != 0; }
   constexpr bool locked() const { return (word_ & kLocked) != 0; }
 

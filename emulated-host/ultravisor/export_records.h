@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "emulated-host/ultravisor/page_marks.h"
 #include "image/header.h"
 
 namespace lethe::emulated {
@@ -17,12 +18,16 @@ struct ExportRecord {
   bool exported = false;
 };
 
-// The records of one region and one configuration: made when the first page of a chunk is exported.
-// Each record is guarded by its page's lock.
+// What one configuration knows of the pages of one region beyond their states. Records are made
+// when the first page of a chunk is exported; each is guarded by its page's lock, and so are the
+// marks.
 class ExportRecords {
  public:
   explicit ExportRecords(std::size_t pages)
-      : count_((pages + kChunk - 1) / kChunk), chunks_(new std::atomic<Chunk*>[count_]()) {}
+      : owned(pages),
+        shared_outside(pages),
+        count_((pages + kChunk - 1) / kChunk),
+        chunks_(new std::atomic<Chunk*>[count_]()) {}
   ~ExportRecords() {
     for (std::size_t i = 0; i < count_; ++i) delete chunks_[i].load();
   }
@@ -46,6 +51,12 @@ class ExportRecords {
     }
     return chunk->records[page % kChunk];
   }
+
+  // Pages that the configuration has had: one that is neither its own nor exported was destroyed or
+  // taken from it, and must not pass for a fresh one.
+  PageMarks owned;
+  // Pages that were exported while they were shared: plain, and shared again when they come back.
+  PageMarks shared_outside;
 
  private:
   static constexpr std::size_t kChunk = 256;

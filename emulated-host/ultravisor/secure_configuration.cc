@@ -1,5 +1,6 @@
 #include "emulated-host/ultravisor/secure_configuration.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -58,35 +59,39 @@ SecureConfiguration::Place SecureConfiguration::Find(std::uint64_t absolute) con
   return {};
 }
 
-ExportRecords* SecureConfiguration::RecordsOf(const HostRegion& region) const {
-  for (const View& view : views_) {
-    if (view.region == &region) return view.records.get();
-  }
-  return nullptr;
+const SecureConfiguration::View& SecureConfiguration::ViewOf(const HostRegion& region,
+                                                             std::size_t page) const {
+  const auto shows = [&](const View& view) {
+    return view.region == &region && page - view.first_page < view.size / kPageSize;
+  };
+  const auto view = std::find_if(views_.begin(), views_.end(), shows);
+  LETHE_CHECK(view != views_.end());
+  return *view;
 }
 
 void SecureConfiguration::Seal(HostRegion& region, std::size_t page) {
+  const View& view = ViewOf(region, page);
   const auto bytes = absl::MakeSpan(region.bytes(page), kPageSize);
   const std::uint64_t number = ++exports_;
-  const PageIdentity identity{region.AbsoluteOf(page), id_};
+  const PageIdentity identity{AbsoluteOf(view, page), id_};
   const GcmTag tag = page_cipher_->Encrypt(IvOf(number), AsBytes(identity), bytes, bytes);
-  if (ExportRecords* const records = RecordsOf(region)) {
-    records->FindOrMake(page) = {number, tag, true};
-  }
+  view.records->FindOrMake(page) = {number, tag, true};
 }
 
 bool SecureConfiguration::Open(HostRegion& region, std::size_t page) {
-  ExportRecords* const records = RecordsOf(region);
-  ExportRecord* const record = records == nullptr ? nullptr : records->Find(page);
+  const View& view = ViewOf(region, page);
+  ExportRecord* const record = view.records->Find(page);
   std::uint8_t* const bytes = region.bytes(page);
   if (record == nullptr || !record->exported) {
-    std::memset(bytes, 0, kPageSize);  // never owned before: starts as zeros
+    if (view.records->owned.Has(page)) return false;
+    std::memset(bytes, 0, kPageSize);
+    view.records->owned.Set(page);
     return true;
   }
   // A copy: a client whose memory is private could change the page meanwhile.
   std::array<std::uint8_t, kPageSize> plain;
   std::memcpy(plain.data(), bytes, kPageSize);
-  const PageIdentity identity{region.AbsoluteOf(page), id_};
+  const PageIdentity identity{AbsoluteOf(view, page), id_};
   if (!page_cipher_->Decrypt(IvOf(record->number), AsBytes(identity), plain, record->tag,
                              absl::MakeSpan(plain))) {
     return false;

@@ -57,9 +57,24 @@ class SecureConfiguration {
     HostRegion& region() const { return *view->region; }
   };
   Place Find(std::uint64_t absolute) const;
-  ExportRecords* RecordsOf(const HostRegion& region) const;
+  // The first slot that shows the page, which is one of its regions'.
+  const View& ViewOf(const HostRegion& region, std::size_t page) const;
+  ExportRecords& RecordsOf(const HostRegion& region, std::size_t page) const {
+    return *ViewOf(region, page).records;
+  }
+  static std::uint64_t AbsoluteOf(const View& view, std::size_t page) {
+    return view.absolute + ((page - view.first_page) * kPageSize);
+  }
 
-  // Content of a page, on the way out and in. The page is locked.
+  // To the next phase; what has ended meanwhile stays so.
+  void Advance(Phase next) {
+    Phase before = phase();
+    while (before != Phase::kEnded && !phase_.compare_exchange_weak(before, next)) {
+    }
+  }
+
+  // Content of a page, on the way out and in. The page is locked. False: it is not what this
+  // configuration left there.
   void Seal(HostRegion& region, std::size_t page);
   [[nodiscard]] bool Open(HostRegion& region, std::size_t page);
 

@@ -56,6 +56,12 @@ UvcResult RefusalOf(HeaderRefusal refusal) {
   return UvcResult::Refused(UvcResult::kHeaderCorrupt);
 }
 
+// Does the handle still name a configuration?
+UvcResult CheckHandle(const SecureConfiguration& configuration) {
+  if (configuration.phase() != Phase::kEnded) return UvcResult::Done();
+  return UvcResult::Refused(UvcResult::kInvalidHandle);
+}
+
 // Busy for this long, as the machine is.
 void Spend(std::chrono::nanoseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
@@ -68,13 +74,9 @@ inline constexpr std::size_t kQueryLength = 0x120;
 inline constexpr std::size_t kShortestQuery = 0xa8;
 inline constexpr std::uint64_t kMiscFeature = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t kHeaderVersion1 = 1;
-inline constexpr std::uint64_t kCpuStorage = 1568;  // also the size of a CPU's dump area
 inline constexpr std::uint64_t kConfigurationStorage = 4096;
 inline constexpr std::uint64_t kVirtualStorage = 4096;
 inline constexpr std::uint64_t kVirtualStoragePerMiB = 2 * 4096;
-inline constexpr std::uint64_t kDumpStorageState = 4096;
-inline constexpr std::uint64_t kDumpCompletion = 288;
-inline constexpr std::uint64_t kMaxGuestAddress = (std::uint64_t{1} << 46) - 1;
 
 template <typename T>
 void Put(absl::Span<std::uint8_t> block, std::size_t offset, T value) {
@@ -126,8 +128,9 @@ ConfigurationId Ultravisor::FindFreeNumber() const {
 
 Ultravisor::CreatedConfiguration Ultravisor::CreateConfiguration(GuestStorage& storage,
                                                                  HostMapping& mapping) {
-  if (const UvcResult entered = Enter(Uvc::kCreateConfiguration); !entered.ok())
-    return {entered, nullptr};
+  const UvcResult entered = Enter(Uvc::kCreateConfiguration);
+  const bool half_made = entered.cc == 1 && (entered.rc & UvcResult::kMustDestroy) != 0;
+  if (!entered.ok() && !half_made) return {entered, nullptr};
   std::vector<HostRegion*> regions;
   for (const GuestStorage::Slot& slot : storage.slots()) {
     regions.push_back(mapping.FindByBytes(slot.bytes));
@@ -140,7 +143,7 @@ Ultravisor::CreatedConfiguration Ultravisor::CreateConfiguration(GuestStorage& s
   last_number_ = id;
   auto configuration = std::make_shared<SecureConfiguration>(id, storage, mapping);
   numbers_[id].configuration = configuration;
-  return {UvcResult::Done(), std::move(configuration)};
+  return {entered, std::move(configuration)};
 }
 
 UvcResult Ultravisor::End(SecureConfiguration& configuration) {
@@ -205,6 +208,7 @@ std::size_t Ultravisor::configurations() const {
 
 UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan header) {
   if (const UvcResult entered = Enter(Uvc::kSetParameters); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kCreated) return WrongState();
   auto opened = OpenHeader(header, host_key_);
@@ -214,7 +218,7 @@ UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan
   configuration.header_ = secrets;
   Cleanse(
       absl::MakeSpan(reinterpret_cast<std::uint8_t*>(&secrets.secrets), sizeof(secrets.secrets)));
-  configuration.phase_.store(Phase::kParametersSet, std::memory_order_release);
+  configuration.Advance(Phase::kParametersSet);
   return UvcResult::Done();
 }
 
@@ -222,6 +226,7 @@ UvcResult Ultravisor::SetParameters(SecureConfiguration& configuration, ByteSpan
 UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t absolute,
                              std::array<std::uint64_t, 2> raw_tweak) {
   if (const UvcResult entered = Enter(Uvc::kUnpack); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -250,6 +255,8 @@ UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t a
   if (decrypted) {
     region.Foretell(place.page, PageState(PageKind::kSecure, configuration.id(), state.exposed()));
     std::memcpy(region.bytes(place.page), content.data(), kPageSize);
+    place.view->records->owned.Set(place.page);
+    place.view->records->shared_outside.Clear(place.page);
     SetOwner(state, PageKind::kSecure, configuration.id());
   }
   Cleanse(absl::MakeSpan(content));
@@ -259,6 +266,7 @@ UvcResult Ultravisor::Unpack(SecureConfiguration& configuration, std::uint64_t a
 
 UvcResult Ultravisor::Verify(SecureConfiguration& configuration) {
   if (const UvcResult entered = Enter(Uvc::kVerify); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kParametersSet) return WrongState();
   const OpenedHeader& header = *configuration.header_;
@@ -271,29 +279,25 @@ UvcResult Ultravisor::Verify(SecureConfiguration& configuration) {
   }
   if (configuration.page_digest_.Value() != header.page_digest) return mismatch(kPageDigest);
   if (configuration.tweak_digest_.Value() != header.tweak_digest) return mismatch(kTweakDigest);
-  configuration.phase_.store(Phase::kVerified, std::memory_order_release);
+  configuration.Advance(Phase::kVerified);
   return UvcResult::Done();
 }
 
 // All shared pages are the guest's alone again.
 UvcResult Ultravisor::UnshareAll(SecureConfiguration& configuration) {
   if (const UvcResult entered = Enter(Uvc::kUnshareAll); !entered.ok()) return entered;
-  if (configuration.phase() == Phase::kEnded) {
-    return UvcResult::Refused(UvcResult::kInvalidHandle);
-  }
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   if (!configuration.shares_.exchange(false)) return UvcResult::Done();
   for (const auto& view : configuration.views_) {
     for (std::size_t i = 0; i < view.size / kPageSize; ++i) {
       const std::size_t page = view.first_page + i;
       const PageState seen(view.region->states()[page].load(std::memory_order_relaxed));
-      if (!seen.locked() &&
-          (seen.kind() == PageKind::kNonSecure || seen.kind() == PageKind::kSecure)) {
-        continue;
-      }
+      PageMarks& outside = view.records->shared_outside;
+      if (!seen.locked() && !seen.shared() && !outside.Has(page)) continue;
       PageState state = view.region->Lock(page);
-      const bool shared =
-          state.kind() == PageKind::kShared || state.kind() == PageKind::kPinnedShared;
-      if (shared && state.owner() == configuration.id()) {
+      const bool returns = outside.Has(page) && state.kind() == PageKind::kNonSecure;
+      outside.Clear(page);
+      if (returns || (state.shared() && state.owner() == configuration.id())) {
         Hide(*view.region, page, state);
         SetOwner(state, PageKind::kSecure, configuration.id());
       }
@@ -305,6 +309,7 @@ UvcResult Ultravisor::UnshareAll(SecureConfiguration& configuration) {
 
 UvcResult Ultravisor::PrepareReset(SecureConfiguration& configuration) {
   if (const UvcResult entered = Enter(Uvc::kPrepareReset); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const std::lock_guard lock(configuration.lock_);
   if (configuration.phase() != Phase::kVerified || configuration.shares_) return WrongState();
   for (const SecureCpu* cpu : configuration.cpus_) {
@@ -322,9 +327,7 @@ Ultravisor::CreatedCpu Ultravisor::CreateCpu(
     const std::shared_ptr<SecureConfiguration>& configuration, Cpu& cpu) {
   if (const UvcResult entered = Enter(Uvc::kCreateCpu); !entered.ok()) return {entered, nullptr};
   const std::lock_guard lock(configuration->lock_);
-  if (configuration->phase() == Phase::kEnded) {
-    return {UvcResult::Refused(UvcResult::kInvalidHandle), nullptr};
-  }
+  if (const UvcResult known = CheckHandle(*configuration); !known.ok()) return {known, nullptr};
   auto& cpus = configuration->cpus_;
   const bool taken = std::any_of(cpus.begin(), cpus.end(), [&](const SecureCpu* other) {
     return other->address() == cpu.address();
@@ -449,27 +452,41 @@ void Ultravisor::Hide(const HostRegion& region, std::size_t page, PageState& sta
   state = PageState(state.kind(), state.owner(), false);
 }
 
-// Makes a locked page that does not admit the configuration its own.
+// Makes a locked page that does not admit the configuration its own. A shared page of another one
+// changes hands, if this machine can do that: then that one's CPUs must forget it.
 UvcResult Ultravisor::Own(SecureConfiguration& configuration, HostRegion& region, std::size_t page,
                           PageState& state) {
   const ConfigurationId id = configuration.id();
-  if (state.kind() == PageKind::kSecure && state.owner() != id) return WrongState(kForeignPage);
-  if (state.kind() != PageKind::kNonSecure && state.owner() != id && !features_.misc) {
+  const bool foreign = state.kind() != PageKind::kNonSecure && state.owner() != id;
+  if (foreign && (state.kind() == PageKind::kSecure || !features_.misc)) {
     return WrongState(kForeignPage);
   }
-  Hide(region, page, state);
-  region.PurgeCode(page);
-  region.Foretell(page, PageState(PageKind::kSecure, id, state.exposed()));
-  if (!configuration.Open(region, page)) return WrongState(kPageIntegrity);
-  SetOwner(state, PageKind::kSecure, id);
+  PageMarks& outside = configuration.RecordsOf(region, page).shared_outside;
+  const PageKind kind = outside.Has(page) ? PageKind::kShared : PageKind::kSecure;
+  if (foreign) region.Purge(page);
+  if (kind == PageKind::kSecure) {
+    Hide(region, page, state);
+    region.PurgeCode(page);
+    region.Foretell(page, PageState(kind, id, state.exposed()));
+    if (!configuration.Open(region, page)) return WrongState(kPageIntegrity);
+  }
+  outside.Clear(page);
+  SetOwner(state, kind, id);
+  if (kind == PageKind::kShared) Show(configuration, region, page, state);
   return UvcResult::Done();
+}
+
+// Where system calls that name a page cannot be caught, they find shared pages mapped.
+void Ultravisor::Show(SecureConfiguration& configuration, HostRegion& region, std::size_t page,
+                      PageState& state) {
+  if (configuration.mapping_.concealment() != Concealment::kUserMode) return;
+  configuration.mapping_.Expose(region, page);
+  state = PageState(state.kind(), state.owner(), true);
 }
 
 UvcResult Ultravisor::ConvertToSecure(SecureConfiguration& configuration, std::uint64_t absolute) {
   if (const UvcResult entered = Enter(Uvc::kConvertToSecure); !entered.ok()) return entered;
-  if (configuration.phase() == Phase::kEnded) {
-    return UvcResult::Refused(UvcResult::kInvalidHandle);
-  }
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr) return UvcResult::Refused(UvcResult::kPageNotPresent);
   HostRegion& region = place.region();
@@ -483,12 +500,15 @@ UvcResult Ultravisor::ConvertToSecure(SecureConfiguration& configuration, std::u
 UvcResult Ultravisor::ConvertFromSecure(HostRegion& region, std::size_t page) {
   if (const UvcResult entered = Enter(Uvc::kConvertFromSecure); !entered.ok()) return entered;
   PageState state = region.Lock(page);
-  if (state.kind() != PageKind::kSecure) {
+  if (state.kind() == PageKind::kNonSecure) {
     region.Release(page, state);
     return UvcResult::Done();
   }
   region.Purge(page);
-  if (const std::shared_ptr<SecureConfiguration> owner = FindOwner(state.owner())) {
+  const std::shared_ptr<SecureConfiguration> owner = FindOwner(state.owner());
+  if (state.shared()) {  // no secret
+    if (owner != nullptr) owner->RecordsOf(region, page).shared_outside.Set(page);
+  } else if (owner != nullptr) {
     owner->Seal(region, page);
   } else {
     GcmIv iv{};
@@ -525,7 +545,7 @@ UvcResult Ultravisor::DestroyPage(HostRegion& region, std::size_t page) {
 UvcResult Ultravisor::PinShared(HostRegion& region, std::size_t page) {
   if (const UvcResult entered = Enter(Uvc::kPinShared); !entered.ok()) return entered;
   PageState state = region.Lock(page);
-  const bool shared = state.kind() == PageKind::kShared || state.kind() == PageKind::kPinnedShared;
+  const bool shared = state.shared();
   if (shared) SetOwner(state, PageKind::kPinnedShared, state.owner());
   region.Release(page, state);
   return shared ? UvcResult::Done() : WrongState();
@@ -533,6 +553,7 @@ UvcResult Ultravisor::PinShared(HostRegion& region, std::size_t page) {
 
 UvcResult Ultravisor::UnpinShared(SecureConfiguration& configuration, std::uint64_t absolute) {
   if (const UvcResult entered = Enter(Uvc::kUnpinShared); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr) return UvcResult::Refused(UvcResult::kInvalidAddress);
   PageState state = place.region().Lock(place.page);
@@ -557,6 +578,7 @@ bool Ultravisor::MakeAccessible(HostRegion& region, std::size_t page) {
 
 UvcResult Ultravisor::Share(SecureConfiguration& configuration, std::uint64_t absolute) {
   if (const UvcResult entered = Enter(Uvc::kShare); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -568,10 +590,7 @@ UvcResult Ultravisor::Share(SecureConfiguration& configuration, std::uint64_t ab
   if (!state.Admits(configuration.id())) result = Own(configuration, region, place.page, state);
   if (result.ok() && state.kind() == PageKind::kSecure) {
     SetOwner(state, PageKind::kShared, configuration.id());
-    if (configuration.mapping_.concealment() == Concealment::kUserMode) {
-      configuration.mapping_.Expose(region, place.page);
-      state = PageState(state.kind(), state.owner(), true);
-    }
+    Show(configuration, region, place.page, state);
   }
   region.Release(place.page, state);
   return result;
@@ -579,6 +598,7 @@ UvcResult Ultravisor::Share(SecureConfiguration& configuration, std::uint64_t ab
 
 UvcResult Ultravisor::Unshare(SecureConfiguration& configuration, std::uint64_t absolute) {
   if (const UvcResult entered = Enter(Uvc::kUnshare); !entered.ok()) return entered;
+  if (const UvcResult known = CheckHandle(configuration); !known.ok()) return known;
   const auto place = configuration.Find(absolute);
   if (place.view == nullptr || absolute % kPageSize != 0) {
     return UvcResult::Refused(UvcResult::kInvalidAddress);
@@ -588,7 +608,7 @@ UvcResult Ultravisor::Unshare(SecureConfiguration& configuration, std::uint64_t 
   UvcResult result = UvcResult::Done();
   if (state.owner() == configuration.id()) {
     if (state.kind() == PageKind::kPinnedShared) {
-      result.cc = 2;
+      result = UvcResult::Busy();
     } else if (state.kind() == PageKind::kShared) {
       Hide(region, place.page, state);
       SetOwner(state, PageKind::kSecure, configuration.id());
@@ -630,13 +650,11 @@ UvcResult Ultravisor::QueryInto(absl::Span<std::uint8_t> target, bool guest) {
     Put(block, 0x60, kVirtualStoragePerMiB);
     Put(block, 0x68, kCpuStorage);
     Put(block, 0x7c, features_.max_configurations);
-    Put(block, 0x80, kMaxGuestAddress);
+    Put(block, 0x80, kHighestAddress);
     Put(block, 0x9e, features_.max_cpu_id);
     Put(block, 0xa0, feature_words());
     Put(block, 0xb0, kHeaderVersion1);
     Put(block, 0xb8, kSupportedPlaintextFlags);
-    Put(block, 0xc8, kDumpStorageState);
-    Put(block, 0xd0, kDumpCompletion);
   }
   constexpr std::size_t kHeader = 8;
   const std::size_t length = std::min<std::size_t>(target.size(), kQueryLength);

@@ -52,7 +52,8 @@ class Ultravisor {
   // --- configuration ---------------------------------------------------------------------------
   struct CreatedConfiguration {
     UvcResult result;
-    std::shared_ptr<SecureConfiguration> configuration;  // null unless result.ok()
+    // Null unless result.ok(), or result.rc has kMustDestroy: then it is to be destroyed.
+    std::shared_ptr<SecureConfiguration> configuration;
   };
   // Also conceals `mapping` (its regions that `storage` shows). `storage` and `mapping` must stay
   // valid until the configuration has been destroyed; the regions of all slots of `storage` are in
@@ -89,11 +90,13 @@ class Ultravisor {
   UvcResult SetCpuState(SecureCpu& cpu, std::uint8_t state);
 
   // --- pages -----------------------------------------------------------------------------------
-  // 0x0200, import. kPageNotPresent: no storage there. Refused with kInvalidState: another
-  // configuration's secure page (kForeignPage: destroy it first), or its content is not what was
-  // exported (kPageIntegrity).
+  // 0x0200, import. A page that the configuration never had reads as zeros. kPageNotPresent: no
+  // storage there. Refused with kInvalidState: another configuration's secure page (kForeignPage:
+  // destroy it first; without the feature `misc` its shared pages, too: export them first), or its
+  // content is not what was exported, or it was destroyed (kPageIntegrity).
   UvcResult ConvertToSecure(SecureConfiguration& configuration, std::uint64_t absolute);
-  // 0x0201, export: encrypted with the owner's key. Done as well for a page that is not secure.
+  // 0x0201, export: encrypted with the owner's key; a shared page stays as it is and is shared
+  // again when its owner imports it. Done as well for a page that is not secure.
   UvcResult ConvertFromSecure(HostRegion& region, std::size_t page);
   // 0x0202: zero and not secure. Refused (kOwnerHasCpus) as long as the owner has CPUs. Allocates
   // nothing and takes no lock but the page's.
@@ -107,6 +110,14 @@ class Ultravisor {
   // touch it: pin if shared, else export. False if neither was possible.
   bool MakeAccessible(HostRegion& region, std::size_t page);
 
+  // --- calls of guests (SecureCpu makes them when a guest's CPU does) --------------------------
+  // 0x1000. The page becomes the configuration's own first, as if imported.
+  UvcResult Share(SecureConfiguration& configuration, std::uint64_t absolute);
+  // 0x1001. Busy: the host has pinned the page. Done as well for a page that is not shared.
+  UvcResult Unshare(SecureConfiguration& configuration, std::uint64_t absolute);
+  // 0x0001 as a guest sees it.
+  UvcResult QueryAsGuest(absl::Span<std::uint8_t> block);
+
   // --- information -----------------------------------------------------------------------------
   // 0x0001 as the host sees it: 0x120 bytes, big endian, header included; shorter blocks (at least
   // 0xa8) get kMoreData.
@@ -114,6 +125,9 @@ class Ultravisor {
   std::array<std::uint64_t, 4> installed_calls() const;  // INFO's words, bit 0 leftmost
   std::uint64_t feature_words() const;
   const UltravisorFeatures& features() const { return features_; }
+  // What the query block says of every Ultravisor of this kind.
+  static constexpr std::uint64_t kHighestAddress = (std::uint64_t{1} << 46) - 1;  // of a guest
+  static constexpr std::uint64_t kCpuStorage = 1568;  // bytes donated for each secure CPU
   // Not while calls are made.
   void set_features(const UltravisorFeatures& features) { features_ = features; }
   const UvcCounters& counters() const { return counters_; }
@@ -169,11 +183,8 @@ class Ultravisor {
                 PageState& state);
   void SetOwner(PageState& state, PageKind kind, ConfigurationId owner);
   static void Hide(const HostRegion& region, std::size_t page, PageState& state);
-
-  // Calls of guests.
-  UvcResult Share(SecureConfiguration& configuration, std::uint64_t absolute);
-  UvcResult Unshare(SecureConfiguration& configuration, std::uint64_t absolute);  // busy: pinned
-  UvcResult QueryAsGuest(absl::Span<std::uint8_t> block);
+  static void Show(SecureConfiguration& configuration, HostRegion& region, std::size_t page,
+                   PageState& state);
 
   const HostKey& host_key_;
   UltravisorFeatures features_;

@@ -271,6 +271,79 @@ TEST_F(Guest, OnlySharedPagesArePinned) {
   EXPECT_FALSE(ultravisor_.UnpinShared(*configuration_, kFree * kPageSize).ok());
 }
 
+// A page that was destroyed under a guest that lives must not pass for one it never had.
+TEST_F(Guest, ADestroyedPageDoesNotComeBackAsZeros) {
+  ASSERT_TRUE(Import(kFree));
+  Fill(kFree, 0x5a);
+  ASSERT_TRUE(ultravisor_.DestroyPage(machine_.region(), kFree).ok());  // no CPU yet
+  EXPECT_EQ(ultravisor_.ConvertToSecure(*configuration_, kFree * kPageSize),
+            Refused(UvcResult::kInvalidState, kPageIntegrity));
+  // Nor does one of the image.
+  const std::uint64_t kernel = ReadGoldenImage("g235-plain.pv").parameters.components[0].address;
+  ASSERT_TRUE(ultravisor_.DestroyPage(machine_.region(), kernel / kPageSize).ok());
+  EXPECT_EQ(ultravisor_.ConvertToSecure(*configuration_, kernel).rrc, kPageIntegrity);
+}
+
+TEST_F(Guest, ASharedPageLeavesAndComesBackShared) {
+  const std::uint64_t absolute = kFree * kPageSize;
+  ASSERT_TRUE(ultravisor_.Share(*configuration_, absolute).ok());
+  Fill(kFree, 0x33);
+  ASSERT_TRUE(ultravisor_.PinShared(machine_.region(), kFree).ok());
+  Export(kFree);
+  EXPECT_EQ(machine_.state(kFree).kind(), PageKind::kNonSecure);
+  EXPECT_TRUE(IsFilled(kFree, 0x33));
+  Fill(kFree, 0x44);  // the host, as it may
+  ASSERT_TRUE(Import(kFree));
+  EXPECT_EQ(machine_.state(kFree).kind(), PageKind::kShared);
+  EXPECT_TRUE(IsFilled(kFree, 0x44));
+  // What is outside when all is unshared is the guest's alone as well.
+  Export(kFree);
+  ASSERT_TRUE(ultravisor_.UnshareAll(*configuration_).ok());
+  EXPECT_EQ(machine_.state(kFree).kind(), PageKind::kSecure);
+}
+
+// What KVM does on a machine without the feature, when two configurations are there.
+TEST_F(Guest, ForeignSharedPagesChangeHands) {
+  for (const bool misc : {false, true}) {
+    SCOPED_TRACE(misc);
+    UltravisorFeatures features;
+    features.misc = misc;
+    ultravisor_.set_features(features);
+    const std::uint64_t absolute = (kFree + (misc ? 1 : 0)) * kPageSize;
+    const std::size_t page = absolute / kPageSize;
+    ASSERT_TRUE(ultravisor_.Share(*configuration_, absolute).ok());
+    const auto second =
+        ultravisor_.CreateConfiguration(machine_.storage(), machine_.mapping()).configuration;
+    const UvcResult taken = ultravisor_.ConvertToSecure(*second, absolute);
+    EXPECT_EQ(taken, misc ? UvcResult::Done() : Refused(UvcResult::kInvalidState, kForeignPage));
+    if (!misc) {
+      Export(page);
+      EXPECT_TRUE(ultravisor_.ConvertToSecure(*second, absolute).ok());
+    }
+    EXPECT_EQ(machine_.state(page).owner(), second->id());
+    EXPECT_EQ(machine_.state(page).kind(), PageKind::kSecure);
+    EXPECT_TRUE(ultravisor_.DestroyConfiguration(*second).ok());
+  }
+}
+
+TEST_F(Guest, AHandleThatEndedIsKnownToNoCall) {
+  const std::uint64_t absolute = kFree * kPageSize;
+  ASSERT_TRUE(ultravisor_.DestroyConfiguration(*configuration_).ok());
+  const UvcResult unknown = UvcResult::Refused(UvcResult::kInvalidHandle);
+  EXPECT_EQ(ultravisor_.DestroyConfiguration(*configuration_), unknown);
+  EXPECT_EQ(ultravisor_.DestroyConfigurationFast(*configuration_), unknown);
+  EXPECT_EQ(ultravisor_.SetParameters(*configuration_, {}), unknown);
+  EXPECT_EQ(ultravisor_.Unpack(*configuration_, 0, {}), unknown);
+  EXPECT_EQ(ultravisor_.Verify(*configuration_), unknown);
+  EXPECT_EQ(ultravisor_.PrepareReset(*configuration_), unknown);
+  EXPECT_EQ(ultravisor_.UnshareAll(*configuration_), unknown);
+  EXPECT_EQ(ultravisor_.CreateCpu(configuration_, cpu_).result, unknown);
+  EXPECT_EQ(ultravisor_.ConvertToSecure(*configuration_, absolute), unknown);
+  EXPECT_EQ(ultravisor_.UnpinShared(*configuration_, absolute), unknown);
+  EXPECT_EQ(ultravisor_.Share(*configuration_, absolute), unknown);
+  EXPECT_EQ(ultravisor_.Unshare(*configuration_, absolute), unknown);
+}
+
 TEST_F(Guest, EveryCallIsCounted) {
   const auto& counters = ultravisor_.counters();
   EXPECT_EQ(counters.of(Uvc::kCreateConfiguration), 1);

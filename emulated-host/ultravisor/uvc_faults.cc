@@ -20,10 +20,12 @@ double Draw(std::uint64_t& random) {
 void UvcFaults::Add(const UvcFault& fault) {
   LETHE_CHECK(fault.every != 0 && fault.times != 0 && !fault.result.ok());
   const std::lock_guard lock(lock_);
-  const auto free = std::find_if(waiting_.begin(), waiting_.end(),
-                                 [](const Waiting& waiting) { return waiting.left == 0; });
+  // In the order they came.
+  const auto free = std::remove_if(waiting_.begin(), waiting_.end(),
+                                   [](const Waiting& waiting) { return waiting.left == 0; });
   LETHE_CHECK(free != waiting_.end());
   *free = {fault, 0, fault.times, fault.seed};
+  std::fill(free + 1, waiting_.end(), Waiting());
   kinds_.fetch_or(std::uint64_t{1} << NumberOf(fault.call), std::memory_order_relaxed);
 }
 
@@ -31,6 +33,12 @@ void UvcFaults::Clear() {
   const std::lock_guard lock(lock_);
   waiting_.fill({});
   kinds_.store(0, std::memory_order_relaxed);
+}
+
+std::size_t UvcFaults::waiting() const {
+  const std::lock_guard lock(lock_);
+  return static_cast<std::size_t>(std::count_if(
+      waiting_.begin(), waiting_.end(), [](const Waiting& waiting) { return waiting.left != 0; }));
 }
 
 bool UvcFaults::Strikes(Waiting& waiting) {

@@ -38,6 +38,8 @@ class UvcFaults {
     if ((kinds_.load(std::memory_order_relaxed) >> NumberOf(call) & 1) == 0) return std::nullopt;
     return Find(call);
   }
+  // Faults that have not struck for the last time.
+  std::size_t waiting() const;
   // Calls that failed on demand.
   std::uint64_t taken() const { return taken_.load(std::memory_order_relaxed); }
   // See Ultravisor::BreakLocks.
@@ -56,7 +58,7 @@ class UvcFaults {
 
   std::atomic<std::uint64_t> kinds_{0};  // bit n: a fault may wait for the call with number n
   std::atomic<std::uint64_t> taken_{0};
-  BreakableLock lock_;  // guards waiting_
+  mutable BreakableLock lock_;  // guards waiting_
   std::array<Waiting, kLimit> waiting_;
 };
 

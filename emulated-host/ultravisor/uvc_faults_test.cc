@@ -42,6 +42,18 @@ TEST(UvcFaults, TheFirstDecidesAndTheNextFollows) {
   EXPECT_EQ(faults.Take(Uvc::kVerify), std::nullopt);
 }
 
+TEST(UvcFaults, StrikeInTheOrderTheyCame) {
+  UvcFaults faults;
+  faults.Add({Uvc::kUnpack, kRefused});
+  faults.Add({Uvc::kVerify, UvcResult::Busy()});
+  EXPECT_EQ(faults.Take(Uvc::kUnpack), kRefused);
+  faults.Add({Uvc::kVerify, kRefused});
+  EXPECT_EQ(faults.waiting(), 2u);
+  EXPECT_EQ(faults.Take(Uvc::kVerify), UvcResult::Busy());
+  EXPECT_EQ(faults.Take(Uvc::kVerify), kRefused);
+  EXPECT_EQ(faults.waiting(), 0u);
+}
+
 TEST(UvcFaults, ChanceIsDrawnFromTheSeed) {
   const auto draw = [](std::uint64_t seed) {
     UvcFaults faults;
