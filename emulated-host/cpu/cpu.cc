@@ -229,13 +229,13 @@ Exit Cpu::Run() {
 void Cpu::RunBlocks() {
   while (!leaving_) {
     current_ = nullptr;
-    if (attention_.load(std::memory_order_relaxed) != 0) {
+    if (WantsAttention()) {
       Poll();
       continue;
     }
     if (!PswAllowsInstructions()) continue;
     const Op* op = Enter();
-    while (op != nullptr && attention_.load(std::memory_order_relaxed) == 0) {
+    while (op != nullptr && !WantsAttention()) {
       op = op->handler(*this, op);
     }
     if (op != nullptr) {
@@ -301,7 +301,7 @@ void Cpu::Poll() {
   const std::uint32_t bits = attention_.exchange(0, std::memory_order_acquire);
   if ((bits & kGroupRequest) != 0) group_.Serve(*this);
   if ((bits & kCodeWork) != 0) FinishCodeWork();
-  bool ask = (bits & kHostAttention) != 0;
+  bool ask = (bits & kHostAttention) != 0 || ExitRequested();
   if ((bits & kTimerAttention) != 0) {
     if (timer_due_.load(std::memory_order_relaxed)) UpdateTimers();
     const std::uint64_t mask = registers_.psw.mask;

@@ -143,6 +143,10 @@ class Cpu {
   void RequestAttention();                    // OnAttention is called soon
   void SetInterruptionPending(bool pending);  // see CpuHost::OnAttention
 
+  // A byte of the host's that others set whenever they like, be it in a signal handler: OnAttention
+  // is called as long as it is not zero. Outside of Run() only; `byte` outlives the CPU.
+  void WatchExitRequest(const std::uint8_t* byte) { exit_request_ = byte; }
+
   // --- for instruction functions ---------------------------------------------------------------
   std::uint64_t& gr(int n) { return registers_.general[n]; }
   std::uint32_t Low(int n) { return static_cast<std::uint32_t>(registers_.general[n]); }
@@ -292,6 +296,8 @@ class Cpu {
  private:
   friend class CpuGroup;
 
+  static constexpr std::uint8_t kNoExitRequest = 0;
+
   // Bits of attention_.
   static constexpr std::uint32_t kHostAttention = 1;   // CpuHost::OnAttention
   static constexpr std::uint32_t kGroupRequest = 2;    // CpuGroup has something for us
@@ -344,6 +350,10 @@ class Cpu {
   void Leave(Exit::Reason reason) {
     exit_.reason = reason;
     leaving_ = true;
+  }
+  bool ExitRequested() const { return __atomic_load_n(exit_request_, __ATOMIC_RELAXED) != 0; }
+  bool WantsAttention() const {
+    return attention_.load(std::memory_order_relaxed) != 0 || ExitRequested();
   }
   void RaiseAttention(std::uint32_t bits) { attention_.fetch_or(bits, std::memory_order_release); }
   std::uint64_t TextOf(const Op& op) const;
@@ -426,6 +436,7 @@ class Cpu {
   std::uint64_t code_base_ = 0;     // logical address of the page that current_ lies in
   std::uint32_t code_context_id_ = 0;
   std::atomic<std::uint32_t> attention_{0};
+  const std::uint8_t* exit_request_ = &kNoExitRequest;
   Op* ops_ = nullptr;  // the code cache's memory
   std::unique_ptr<std::array<JumpEntry, kJumpEntries>> jumps_;
 

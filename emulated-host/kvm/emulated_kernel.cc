@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "emulated-host/kvm/system_device.h"
+#include "emulated-host/kvm/virtual_cpu.h"
 
 namespace lethe::emulated {
 
@@ -67,6 +68,8 @@ int EmulatedKernel::Kick(int vcpu_fd, pthread_t thread) {
   file->Kick(thread);
   return 0;
 }
+
+void EmulatedKernel::NoteSignal() { VirtualCpu::NoteSignal(); }
 
 int EmulatedKernel::Close(int fd) {
   if (host_->descriptors().Close(fd)) return 0;

@@ -21,6 +21,10 @@ namespace lethe::emulated {
 // or compared as such), but only this object knows what they stand for: close them through Close().
 // A mapped run page keeps its CPU, and with it the machine, as in the kernel; so does a survivor,
 // which stands for a process that has a copy of the descriptor.
+//
+// Signals are the process's own, so there is one thing that a kernel sees and this one does not:
+// that a handler has run. A CPU in a wait leaves KVM_RUN with EINTR when a signal is handled; a CPU
+// that executes does so when immediate_exit is set, or when the handler calls NoteSignal().
 class EmulatedKernel final : public kvm::Kernel {
  public:
   explicit EmulatedKernel(EmulatedKernelOptions options);
@@ -36,6 +40,10 @@ class EmulatedKernel final : public kvm::Kernel {
   int Close(int fd) override;
   std::unique_ptr<kvm::Survivor> MakeSurvivor(int vm_fd,
                                               std::vector<kvm::RunArea> run_areas) override;
+
+  // For signal handlers: as a signal does on a kernel, makes the calling thread leave the KVM_RUN
+  // that it is in. Async-signal-safe; does nothing outside of KVM_RUN.
+  static void NoteSignal();
 
   // Secure configurations that exist on account of this process.
   int configurations() const { return host_->configurations(); }

@@ -16,6 +16,7 @@
 #include "emulated-host/kvm/descriptor_table.h"
 #include "emulated-host/kvm/intercepts.h"
 #include "emulated-host/kvm/page_walk.h"
+#include "emulated-host/kvm/signal_block.h"
 #include "emulated-host/kvm/sync_registers.h"
 #include "emulated-host/kvm/virtual_machine.h"
 #include "emulated-host/ultravisor/ultravisor.h"
@@ -53,11 +54,12 @@ VirtualCpu::VirtualCpu(VirtualMachine& machine, std::uint16_t address, const Cpu
       address_(address),
       run_memory_(MakeMemoryDescriptor("kvm-vcpu", kPageSize)),
       cpu_(model, address, machine.storage(), machine.group(), *this) {
-  if (!run_memory_) return;
+  if (!run_memory_ || !wait_point_.ok()) return;
   void* page = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, run_memory_.get(), 0);
   if (page == MAP_FAILED) return;
   run_ = static_cast<abi::kvm_run*>(page);
   run_->kvm_valid_regs = kSyncRegistersOffered;
+  cpu_.WatchExitRequest(&run_->immediate_exit);
   cpu_.InitialReset();
   cpu_.registers().breaking_event_address = 1;
   StoreInitialRegisters(*run_, cpu_);
@@ -71,7 +73,21 @@ VirtualCpu::~VirtualCpu() {
 
 void VirtualCpu::Kick(pthread_t thread) {
   const std::lock_guard lock(kick_mutex_);
-  if (!in_run_ || pthread_equal(runner_, thread) == 0) return;
+  if (in_run_ && pthread_equal(runner_, thread) != 0) LeaveSoon();
+}
+
+namespace {
+
+// The CPU whose KVM_RUN this thread is in.
+thread_local std::atomic<VirtualCpu*> running_here{nullptr};
+
+}  // namespace
+
+void VirtualCpu::NoteSignal() {
+  if (VirtualCpu* const cpu = running_here.load(std::memory_order_relaxed)) cpu->LeaveSoon();
+}
+
+void VirtualCpu::LeaveSoon() {
   kicked_ = true;
   cpu_.RequestAttention();
   wait_point_.Wake();
@@ -92,7 +108,9 @@ int VirtualCpu::Run(std::uintptr_t argument) {
     in_run_ = true;
     kicked_ = false;
   }
+  running_here = this;
   const int result = RunLocked();
+  running_here = nullptr;
   const std::lock_guard kick_lock(kick_mutex_);
   in_run_ = false;
   return result;
@@ -286,6 +304,7 @@ void VirtualCpu::ReportIntercept(std::uint8_t code, std::uint16_t ipa, std::uint
 }
 
 int VirtualCpu::Wait(bool& leave) {
+  const SignalBlock signals;
   for (;;) {
     const WaitPoint::Ticket ticket = wait_point_.Prepare();
     if (ShouldLeave() || local_.Has(Kind::kStop) || Deliverable()) return 0;
@@ -303,11 +322,12 @@ int VirtualCpu::Wait(bool& leave) {
     }
     const std::uint64_t asleep_at = machine_.group().clock().HostTime();
     machine_.gate().Leave();
-    wait_point_.Sleep(ticket, limit);
+    const bool interrupted = wait_point_.Sleep(ticket, limit, signals.mask());
     machine_.gate().Enter();
     // The CPU timer runs in the wait state as well.
     const std::uint64_t slept = machine_.group().clock().HostTime() - asleep_at;
     cpu_.SetCpuTimer(cpu_.cpu_timer() - static_cast<std::int64_t>(slept));
+    if (interrupted) return LeaveForUser(leave);
   }
 }
 

@@ -45,6 +45,8 @@ class VirtualCpu : private CpuHost {
 
   // From any thread: `thread` leaves the KVM_RUN that it is in, if it is in one.
   void Kick(pthread_t thread);
+  // Async-signal-safe: the calling thread leaves the KVM_RUN that it is in, if it is in one.
+  static void NoteSignal();
   // From any thread: the CPU leaves guest execution soon and comes back by itself.
   void CallOut() { cpu_.RequestAttention(); }
   // From any thread: there may be something to deliver.
@@ -115,6 +117,7 @@ class VirtualCpu : private CpuHost {
   int Wait(bool& leave);
   bool LoopsOnOperationException();
   Disposition HandleOperationException(const Exit& exit);
+  void LeaveSoon();
   bool ShouldLeave();
   int LeaveForUser(bool& leave);
   bool HandleStopRequest(bool& leave);

@@ -1,7 +1,10 @@
 #include "emulated-host/kvm/virtual_cpu.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <thread>
 
 #include "emulated-host/kvm/kernel_fixture.h"
@@ -386,6 +389,88 @@ TEST(Kick, EndsALoop) {
   runner.join();
   EXPECT_EQ(result, -EINTR);
   EXPECT_EQ(cpu.run->psw_addr, KernelUser::kProgramAt);
+}
+
+// A client that ends KVM_RUN as one does on a kernel: by signals to the CPU's thread.
+class Signals : public ::testing::Test {
+ protected:
+  Signals() : cpu_(user_.AddCpu()) {
+    handled_ = 0;
+    run_ = cpu_.run;
+    user_.Program({0xa7, 0xf4, 0x00, 0x00});  // J *
+  }
+  ~Signals() override { sigaction(SIGUSR1, &before_, nullptr); }
+
+  void Handle(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGUSR1, &action, &before_);
+  }
+  // One KVM_RUN that ends by a signal, sent at a moment that is different each time.
+  void RunOnce(std::uint64_t mask, int pause) {
+    handled_ = 0;
+    cpu_.run->immediate_exit = 0;
+    cpu_.run->exit_reason = 0;
+    KernelUser::SetPsw(cpu_, mask);
+    int result = 0;
+    std::atomic<bool> started = false;
+    std::thread runner([&] {
+      started = true;
+      result = user_.Run(cpu_);
+    });
+    while (!started) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::microseconds(pause));
+    pthread_kill(runner.native_handle(), SIGUSR1);
+    runner.join();
+    EXPECT_EQ(result, -EINTR);
+    EXPECT_EQ(handled_, 1);
+  }
+
+  static inline std::atomic<int> handled_;
+  static inline abi::kvm_run* run_;
+  KernelUser user_;
+  Vcpu& cpu_;
+  struct sigaction before_ {};
+};
+
+constexpr std::uint64_t kEnabledWait = KernelUser::kDisabledWait | Psw::kExternal;
+
+TEST_F(Signals, TheHandlerSetsImmediateExit) {
+  Handle([](int) {
+    ++handled_;
+    __atomic_store_n(&run_->immediate_exit, 1, __ATOMIC_SEQ_CST);
+  });
+  for (int turn = 0; turn < 200; ++turn) {
+    RunOnce(turn % 2 == 0 ? KernelUser::kSupervisor : kEnabledWait, turn);
+  }
+}
+
+TEST_F(Signals, TheHandlerSaysSo) {
+  Handle([](int) {
+    ++handled_;
+    EmulatedKernel::NoteSignal();
+  });
+  constexpr int kSurelyInside = 20000;
+  RunOnce(KernelUser::kSupervisor, kSurelyInside);
+  EXPECT_EQ(cpu_.run->exit_reason, abi::KVM_EXIT_INTR);
+  EXPECT_EQ(cpu_.run->psw_addr, KernelUser::kProgramAt);
+  RunOnce(kEnabledWait, kSurelyInside);
+}
+
+TEST_F(Signals, AnyHandlerEndsAWait) {
+  Handle([](int) { ++handled_; });
+  constexpr int kSurelyAsleep = 20000;
+  RunOnce(kEnabledWait, kSurelyAsleep);
+  EXPECT_EQ(cpu_.run->exit_reason, abi::KVM_EXIT_INTR);
+}
+
+TEST_F(Signals, OutsideOfKvmRunNothingIsNoted) {
+  EmulatedKernel::NoteSignal();
+  user_.Program({0x83, 0x00, 0x05, 0x01});  // DIAG 0,0,0x501
+  KernelUser::SetPsw(cpu_, KernelUser::kSupervisor);
+  EXPECT_EQ(user_.Run(cpu_), 0);
+  EXPECT_EQ(cpu_.run->exit_reason, abi::KVM_EXIT_S390_SIEIC);
 }
 
 TEST(MemorySlots, ChangeUnderARunningCpu) {
