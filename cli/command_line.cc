@@ -72,6 +72,8 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   AddWait(app, wait);
   AddMetrics(app, metrics);
   AddBench(app, teardown);
+  EmulateOptions emulate;
+  AddEmulate(app, emulate);
 
   // CLI11 takes its arguments in reverse order.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -112,9 +114,11 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
     result.command = metrics;
   } else if (app.got_subcommand("bench")) {
     result.command = teardown;
+  } else if (app.got_subcommand("emulate")) {
+    result.command = emulate;
   } else {
-    return UsageError(app,
-                      "a command is needed: run, seal, check, ps, status, wait, metrics or bench");
+    return UsageError(
+        app, "a command is needed: run, seal, check, ps, status, wait, metrics, bench or emulate");
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/bench_options.h"
+#include "cli/emulate_options.h"
 #include "cli/exit_status.h"
 #include "cli/host_options.h"
 #include "cli/ledger_options.h"
@@ -27,7 +28,7 @@ struct CheckOptions {
 };
 
 using Command = std::variant<RunOptions, SealOptions, CheckOptions, PsOptions, StatusOptions,
-                             WaitOptions, MetricsOptions, BenchTeardownOptions>;
+                             WaitOptions, MetricsOptions, BenchTeardownOptions, EmulateOptions>;
 
 // The command to carry out, or none when the text to print (help, version, one error line) is all
 // there is; then `status` is what the process ends with.

@@ -14,6 +14,8 @@ absl::StatusOr<ExitStatus> Run(const RunOptions& options);
 absl::StatusOr<ExitStatus> SealImage(const SealOptions& options);
 absl::StatusOr<ExitStatus> Check(const CheckOptions& options);
 absl::StatusOr<ExitStatus> BenchTeardown(const BenchTeardownOptions& options);
+// Returns only if it fails.
+absl::StatusOr<ExitStatus> Emulate(const EmulateOptions& options);
 
 }  // namespace lethe
 

@@ -12,6 +12,10 @@ void AddHostOptions(CLI::App& command, HostOptions& host) {
                           {"emulated", Accelerator::kEmulated}},
                          "Host to run on: the machine's KVM, or the emulated IBM Z host (auto: "
                          "KVM on s390x, else emulated)");
+  AddEmulatedHostOptions(command, host);
+}
+
+void AddEmulatedHostOptions(CLI::App& command, HostOptions& host) {
   AddParsed(command, "--uvc-cost", host.uvc_cost, ParseDuration,
             "Emulated host: time that each Ultravisor call takes (0)")
       ->type_name("TIME");

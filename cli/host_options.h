@@ -23,6 +23,8 @@ struct HostOptions {
 };
 
 void AddHostOptions(CLI::App& command, HostOptions& host);
+// All but the choice of the host.
+void AddEmulatedHostOptions(CLI::App& command, HostOptions& host);
 
 }  // namespace lethe
 

@@ -24,6 +24,9 @@ struct Dispatch {
   absl::StatusOr<ExitStatus> operator()(const BenchTeardownOptions& options) const {
     return BenchTeardown(options);
   }
+  absl::StatusOr<ExitStatus> operator()(const EmulateOptions& options) const {
+    return Emulate(options);
+  }
   absl::StatusOr<ExitStatus> operator()(const PsOptions& options) const {
     return ListGuests(options);
   }

@@ -1,7 +1,10 @@
 #include "emulated-host/cpu/timer_thread.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <utility>
 
 namespace lethe::emulated {
@@ -26,10 +29,20 @@ void TimerThread::Set(std::uintptr_t id, std::uint64_t deadline) {
   }
   deadlines_[id] = deadline;
   if (!thread_.joinable()) {
-    thread_ = std::thread([this] { Run(); });
+    Start();
   } else if (deadline < sleeping_until_) {
     changed_.notify_one();
   }
+}
+
+// Signals are for the client's threads.
+void TimerThread::Start() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 std::uint64_t TimerThread::Nearest() const {

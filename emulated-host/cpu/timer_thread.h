@@ -29,6 +29,7 @@ class TimerThread {
   void Set(std::uintptr_t id, std::uint64_t deadline);
 
  private:
+  void Start();
   void Run();
   std::uint64_t Nearest() const;
 

@@ -9,8 +9,13 @@ namespace lethe::emulated {
 
 int DescriptorTable::Install(UniqueFd fd, std::shared_ptr<KernelFile> file) {
   const int number = fd.get();
+  if (announce_) announce_(number);
+  Entry previous;
   const std::lock_guard lock(mutex_);
-  entries_[number] = Entry{std::move(fd), std::move(file)};
+  Entry& entry = entries_[number];
+  previous = std::exchange(entry, Entry{std::move(fd), std::move(file)});
+  // Somebody closed the number behind our back: it is the new descriptor's.
+  previous.fd.release();
   return number;
 }
 

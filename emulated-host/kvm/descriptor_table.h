@@ -2,9 +2,11 @@
 #define LETHE_EMULATED_HOST_KVM_DESCRIPTOR_TABLE_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "emulated-host/kvm/kernel_file.h"
@@ -16,6 +18,9 @@ namespace lethe::emulated {
 // for concurrent use; a file that is closed during a call lives until the call returns.
 class DescriptorTable {
  public:
+  // `announce`, unless it is empty, is told of each descriptor before Install() returns it.
+  explicit DescriptorTable(std::function<void(int fd)> announce) : announce_(std::move(announce)) {}
+
   // The descriptor, which the table owns from now on.
   int Install(UniqueFd fd, std::shared_ptr<KernelFile> file);
 
@@ -34,6 +39,7 @@ class DescriptorTable {
     std::shared_ptr<KernelFile> file;
   };
 
+  const std::function<void(int fd)> announce_;
   mutable std::mutex mutex_;
   std::map<int, Entry> entries_;
 };

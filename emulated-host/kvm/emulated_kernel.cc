@@ -42,19 +42,33 @@ std::intptr_t EmulatedKernel::Map(int fd, std::size_t length) {
   if (length == 0 || length > file->map_size()) return -EINVAL;
   void* address = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) return -errno;
-  const std::lock_guard lock(mappings_mutex_);
-  mappings_[address] = std::move(file);
+  HoldForMapping(address, std::move(file));
   return reinterpret_cast<std::intptr_t>(address);
 }
 
 int EmulatedKernel::Unmap(void* address, std::size_t length) {
   if (munmap(address, length) != 0) return -errno;
-  std::map<void*, std::shared_ptr<KernelFile>>::node_type last;  // ends outside of the lock
-  {
-    const std::lock_guard lock(mappings_mutex_);
-    last = mappings_.extract(address);
-  }
+  NoteUnmapping(address);
   return 0;
+}
+
+int EmulatedKernel::NoteMapping(int fd, void* address) {
+  std::shared_ptr<KernelFile> file = host_->descriptors().Find(fd);
+  if (!file) return -EBADF;
+  if (file->map_size() == 0) return -ENODEV;
+  HoldForMapping(address, std::move(file));
+  return 0;
+}
+
+void EmulatedKernel::NoteUnmapping(void* address) {
+  std::map<void*, std::shared_ptr<KernelFile>>::node_type last;  // ends outside of the lock
+  const std::lock_guard lock(mappings_mutex_);
+  last = mappings_.extract(address);
+}
+
+void EmulatedKernel::HoldForMapping(void* address, std::shared_ptr<KernelFile> file) {
+  const std::lock_guard lock(mappings_mutex_);
+  mappings_[address].swap(file);
 }
 
 int EmulatedKernel::Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) {
@@ -74,6 +88,13 @@ void EmulatedKernel::NoteSignal() { VirtualCpu::NoteSignal(); }
 int EmulatedKernel::Close(int fd) {
   if (host_->descriptors().Close(fd)) return 0;
   return close(fd) == 0 ? 0 : -errno;
+}
+
+int EmulatedKernel::Adopt(int fd, int copy) {
+  std::shared_ptr<KernelFile> file = host_->descriptors().Find(fd);
+  if (!file) return -EBADF;
+  host_->descriptors().Install(UniqueFd(copy), std::move(file));
+  return 0;
 }
 
 std::unique_ptr<kvm::Survivor> EmulatedKernel::MakeSurvivor(int vm_fd,

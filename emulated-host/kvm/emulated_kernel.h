@@ -38,6 +38,13 @@ class EmulatedKernel final : public kvm::Kernel {
   int Poll(pollfd* descriptors, std::size_t count, int timeout_milliseconds) override;
   int Kick(int vcpu_fd, pthread_t thread) override;
   int Close(int fd) override;
+  // Makes `copy`, which is a copy of `fd` by dup(2) or the like, stand for the same. It is closed
+  // on its own. 0 or -EBADF.
+  int Adopt(int fd, int copy);
+  // The caller has mapped `fd` at `address` by mmap(2), as Map() would have, or has unmapped what
+  // may have been that. 0, -EBADF, or -ENODEV: nothing of the descriptor can be mapped.
+  int NoteMapping(int fd, void* address);
+  void NoteUnmapping(void* address);
   std::unique_ptr<kvm::Survivor> MakeSurvivor(int vm_fd,
                                               std::vector<kvm::RunArea> run_areas) override;
 
@@ -54,6 +61,7 @@ class EmulatedKernel final : public kvm::Kernel {
   struct DescriptorCopy {
     std::shared_ptr<KernelFile> file;
   };
+  void HoldForMapping(void* address, std::shared_ptr<KernelFile> file);
 
   std::unique_ptr<Host> host_;
   std::mutex copies_mutex_;

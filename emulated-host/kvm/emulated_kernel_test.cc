@@ -1,7 +1,12 @@
 #include "emulated-host/kvm/emulated_kernel.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <memory>
+#include <vector>
 
 #include "emulated-host/kvm/kernel_fixture.h"
 
@@ -49,6 +54,44 @@ TEST(EmulatedKernel, KnowsItsOwnDescriptorsOnly) {
   EXPECT_EQ(user.Call(cpu.fd, 0x0000aeff), -ENOTTY);
   EXPECT_EQ(user.Call(cpu.fd, 0x0000adff), -EINVAL);
   EXPECT_EQ(user.kernel().Map(cpu.fd, 8192), -EINVAL);
+}
+
+TEST(EmulatedKernel, CopiesOfADescriptorStandForTheSameUntilTheLastIsClosed) {
+  std::vector<int> announced;
+  EmulatedKernelOptions options;
+  options.on_descriptor = [&](int fd) { announced.push_back(fd); };
+  EmulatedKernel kernel(options);
+  const int system = kernel.Open("/dev/kvm", 0);
+  const int copy = dup(system);
+  EXPECT_EQ(kernel.Ioctl(copy, abi::KVM_GET_API_VERSION, 0), -EBADF);
+  EXPECT_EQ(kernel.Adopt(copy, copy), -EBADF);
+  EXPECT_EQ(kernel.Adopt(system, copy), 0);
+  EXPECT_EQ(announced, (std::vector<int>{system, copy}));
+  EXPECT_EQ(kernel.Close(system), 0);
+  EXPECT_EQ(kernel.Ioctl(copy, abi::KVM_GET_API_VERSION, 0), 12);
+  EXPECT_EQ(kernel.Close(copy), 0);
+  EXPECT_EQ(kernel.Ioctl(copy, abi::KVM_GET_API_VERSION, 0), -EBADF);
+}
+
+TEST(EmulatedKernel, ANumberThatWasClosedBehindItsBackServesAgain) {
+  EmulatedKernel kernel(EmulatedKernelOptions{});
+  const int first = kernel.Open("/dev/kvm", 0);
+  ASSERT_EQ(close(first), 0);
+  const int second = kernel.Open("/dev/kvm", 0);
+  EXPECT_EQ(second, first);
+  EXPECT_GE(fcntl(second, F_GETFD), 0);
+  EXPECT_EQ(kernel.Close(second), 0);
+}
+
+TEST(EmulatedKernel, MappingsThatTheUserMadeItselfKeepTheCpu) {
+  KernelUser user;
+  Vcpu& cpu = user.AddCpu();
+  void* const page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, cpu.fd, 0);
+  ASSERT_NE(page, MAP_FAILED);
+  EXPECT_EQ(user.kernel().NoteMapping(user.vm(), page), -ENODEV);
+  EXPECT_EQ(user.kernel().NoteMapping(-1, page), -EBADF);
+  EXPECT_EQ(user.kernel().NoteMapping(cpu.fd, page), 0);
+  EXPECT_EQ(user.kernel().Unmap(page, 4096), 0);
 }
 
 TEST(VmDevice, CreatesCpusByAddress) {

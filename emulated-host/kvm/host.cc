@@ -20,7 +20,8 @@ Host::Host(EmulatedKernelOptions options)
     : options_(Completed(std::move(options))),
       memory_([this](HostRegion& region, std::size_t page) {
         return !offers_protection() || ultravisor().MakeAccessible(region, page);
-      }) {}
+      }),
+      descriptors_(options_.on_descriptor) {}
 
 void Host::RemoveConfiguration() {
   const std::lock_guard lock(regions_mutex_);

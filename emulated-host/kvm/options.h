@@ -34,6 +34,9 @@ struct EmulatedKernelOptions {
   // Empty: never.
   std::function<bool()> fatal_signal_pending;
 
+  // Told of each descriptor that the kernel is about to hand out. Empty: nobody wants to know.
+  std::function<void(int fd)> on_descriptor;
+
   Log log = Log::Silent();
 };
 

@@ -526,8 +526,7 @@ UvcResult Ultravisor::DestroyPage(HostRegion& region, std::size_t page) {
   PageState state = region.Lock(page);
   if (state.owner() == kNoConfiguration) {
     region.Release(page, state);
-    if (!features_.old_firmware) return UvcResult::Done();
-    return UvcResult::Refused(UvcResult::kPageNotSecure, kAlreadyDestroyed);
+    return UvcResult::Done();
   }
   if (numbers_[state.owner()].cpus != 0) {
     region.Release(page, state);
