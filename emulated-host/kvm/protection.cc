@@ -20,6 +20,12 @@ using Stage = ConfigurationTable::Stage;
 // What a success is called that only set things aside.
 constexpr Protection::Codes kSetAsideCodes{UvcResult::kExecuted, 42};
 
+// Old firmware refuses to destroy what is no secure page any more.
+bool IsDestroyed(const UvcResult& result) {
+  const bool already = result.rc == UvcResult::kPageNotSecure && result.rrc == kAlreadyDestroyed;
+  return result.ok() || already;
+}
+
 }  // namespace
 
 Protection::Protection(VirtualMachine& machine)
@@ -279,7 +285,9 @@ int Protection::ResolveFault(VirtualCpu& cpu, std::uint64_t absolute, SecureFaul
       if (!cpu.secure()) return -EFAULT;
       return Import(cpu, *region, page, absolute);
     case SecureFault::kSecureStorageViolation:
-      if (CallPatiently([&] { return ultravisor().DestroyPage(*region, page); }).ok()) return 0;
+      if (IsDestroyed(CallPatiently([&] { return ultravisor().DestroyPage(*region, page); }))) {
+        return 0;
+      }
       if (CallPatiently([&] { return ultravisor().ConvertFromSecure(*region, page); }).ok()) {
         return 0;
       }

@@ -526,7 +526,8 @@ UvcResult Ultravisor::DestroyPage(HostRegion& region, std::size_t page) {
   PageState state = region.Lock(page);
   if (state.owner() == kNoConfiguration) {
     region.Release(page, state);
-    return UvcResult::Done();
+    if (!features_.old_firmware) return UvcResult::Done();
+    return UvcResult::Refused(UvcResult::kPageNotSecure, kAlreadyDestroyed);
   }
   if (numbers_[state.owner()].cpus != 0) {
     region.Release(page, state);

@@ -30,6 +30,7 @@ struct UltravisorFeatures {
   bool misc = true;            // feature bit 0: import takes over a foreign shared page
   bool devices_bound = false;  // destroy fast fails with rc 0x104
   bool cpus_stick = false;     // destroying a CPU fails
+  bool old_firmware = false;   // destroying a page that is not secure is refused (0x107, 0x0d)
   std::uint32_t max_configurations = 1023;
   std::uint16_t max_cpu_id = 247;
 };
@@ -98,8 +99,9 @@ class Ultravisor {
   // 0x0201, export: encrypted with the owner's key; a shared page stays as it is and is shared
   // again when its owner imports it. Done as well for a page that is not secure.
   UvcResult ConvertFromSecure(HostRegion& region, std::size_t page);
-  // 0x0202: zero and not secure. Refused (kOwnerHasCpus) as long as the owner has CPUs. Allocates
-  // nothing and takes no lock but the page's.
+  // 0x0202: zero and not secure. Refused (kOwnerHasCpus) as long as the owner has CPUs. Done as
+  // well for a page that is not secure, except by old firmware. Allocates nothing and takes no lock
+  // but the page's.
   UvcResult DestroyPage(HostRegion& region, std::size_t page);
   // 0x0341: for host access to a shared page. Refused unless shared.
   UvcResult PinShared(HostRegion& region, std::size_t page);

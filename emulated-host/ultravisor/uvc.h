@@ -85,6 +85,24 @@ constexpr std::optional<Uvc> UvcByName(absl::string_view name) {
   return std::nullopt;
 }
 
+// Calls that machines may have and this Ultravisor lacks: dump, attestation, secrets. It answers
+// kInvalidCommand, and their bits are not set in the installed-calls list.
+struct MissingUvc {
+  std::uint16_t command;
+  std::uint8_t number;
+  absl::string_view name;
+};
+inline constexpr std::array<MissingUvc, 8> kMissingUvcs = {{
+    {0x0400, 24, "dump-initialize"},
+    {0x0401, 25, "dump-storage-state"},
+    {0x0402, 26, "dump-cpu"},
+    {0x0403, 27, "dump-complete"},
+    {0x1020, 28, "retrieve-attestation"},
+    {0x1031, 29, "add-secret"},
+    {0x1033, 30, "list-secrets"},
+    {0x1034, 31, "lock-secrets"},
+}};
+
 // What a call answers: condition code (0 done, 1 refused, 2 busy, 3 partial), return code, return
 // reason code.
 struct UvcResult {
@@ -131,8 +149,9 @@ inline constexpr std::uint16_t kBadCustomerKey = 0x0b;
 inline constexpr std::uint16_t kHeaderLength = 0x31;  // kHeaderCorrupt
 inline constexpr std::uint16_t kEncryptedAreaSize = 0x39;
 inline constexpr std::uint16_t kNoKeySlots = 0x40;
-inline constexpr std::uint16_t kHeaderMagic =
-    0x30;  // this and the next two: unpublished, our choice
+inline constexpr std::uint16_t kAlreadyDestroyed = 0x0d;  // kPageNotSecure
+// From here on unpublished, our choice.
+inline constexpr std::uint16_t kHeaderMagic = 0x30;  // kHeaderCorrupt
 inline constexpr std::uint16_t kSlotTag = 0x41;
 inline constexpr std::uint16_t kHeaderTag = 0x42;
 inline constexpr std::uint16_t kForeignPage = 0x01;  // kInvalidState: page operations
