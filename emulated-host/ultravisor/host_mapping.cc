@@ -108,13 +108,14 @@ void HostMapping::Remove(void* client, std::size_t size) {
   });
 }
 
-void HostMapping::Conceal(absl::Span<HostRegion* const> regions) {
+void HostMapping::Conceal(absl::Span<HostRegion* const> regions, bool anew) {
   const std::lock_guard lock(mutex_);
   if (!started_) Start();
   if (!userfault_) return;
   for (HostRegion* const region : regions) {
-    if (!region->watched()) Watch(*region);
-    if (region->watched()) ConcealRegion(*region);
+    const bool watched = region->watched();
+    if (!watched) Watch(*region);
+    if (region->watched() && (anew || !watched)) ConcealRegion(*region);
   }
 }
 

@@ -50,11 +50,12 @@ class HostMapping {
   // Forgets all regions inside the range (their mappings are going away or have gone).
   void Remove(void* client, std::size_t size);
 
-  // Drops the client's mapping of all pages of these regions, and watches them from now on (the
-  // first call starts the fault thread): a page of a watched region that is not marked `exposed` is
-  // not in the client's page table. To be called while no configuration can make pages of the
-  // regions secure.
-  void Conceal(absl::Span<HostRegion* const> regions);
+  // Watches these regions from now on (the first call starts the fault thread), and drops the
+  // client's mapping of all pages of those that were not watched yet: a page of a watched region
+  // that is not marked `exposed` is not in the client's page table. With `anew` also that of
+  // watched ones, which saves dropping their pages one by one; only while no configuration can make
+  // pages of the regions secure.
+  void Conceal(absl::Span<HostRegion* const> regions, bool anew);
   Concealment concealment() const { return concealment_; }
 
   // Drops the client's mapping of a page that is locked by the caller, who clears `exposed`.

@@ -117,6 +117,21 @@ TEST_F(HostMappingTest, AGuestThatTakesThePageBackHidesItAgain) {
   }
 }
 
+// Marks stay with mappings when another configuration of the same memory is made: a page that is
+// mapped and not marked would stay mapped when it becomes secure.
+TEST_F(HostMappingTest, ASecondGuestLeavesTheMarksOfTheFirstAlone) {
+  ASSERT_FALSE(IsSecret(client()));
+  ASSERT_TRUE(machine_.state(kPage).exposed());
+  const auto second = ultravisor_.CreateConfiguration(machine_.storage(), machine_.mapping());
+  ASSERT_TRUE(second.result.ok());
+  EXPECT_TRUE(machine_.state(kPage).exposed());
+  ASSERT_TRUE(ultravisor_.DestroyConfiguration(*second.configuration).ok());
+  // Alone again: all at once.
+  ASSERT_TRUE(ultravisor_.DestroyConfiguration(*configuration_).ok());
+  ASSERT_TRUE(ultravisor_.CreateConfiguration(machine_.storage(), machine_.mapping()).result.ok());
+  EXPECT_FALSE(machine_.state(kPage).exposed());
+}
+
 TEST_F(HostMappingTest, StoresOfTheClientDestroyWhatTheyHit) {
   machine_.client()[kPage * kPageSize] = 1;
   EXPECT_FALSE(ultravisor_.ConvertToSecure(*configuration_, kPage * kPageSize).ok());

@@ -136,13 +136,21 @@ Ultravisor::CreatedConfiguration Ultravisor::CreateConfiguration(GuestStorage& s
     regions.push_back(mapping.FindByBytes(slot.bytes));
     LETHE_CHECK(regions.back() != nullptr);
   }
-  mapping.Conceal(regions);
-  const std::lock_guard lock(lock_);
-  const ConfigurationId id = FindFreeNumber();
-  if (id == kNoConfiguration) return {WrongState(kTooMany), nullptr};
-  last_number_ = id;
-  auto configuration = std::make_shared<SecureConfiguration>(id, storage, mapping);
-  numbers_[id].configuration = configuration;
+  std::shared_ptr<SecureConfiguration> configuration;
+  bool alone = true;
+  {
+    const std::lock_guard lock(lock_);
+    const ConfigurationId id = FindFreeNumber();
+    if (id == kNoConfiguration) return {WrongState(kTooMany), nullptr};
+    alone = std::none_of(numbers_.get(), numbers_.get() + kNumbers, [&](const Number& number) {
+      return number.configuration != nullptr && &number.configuration->mapping_ == &mapping;
+    });
+    last_number_ = id;
+    configuration = std::make_shared<SecureConfiguration>(id, storage, mapping);
+    numbers_[id].configuration = configuration;
+  }
+  // Whoever comes next is not alone, and has to wait here for this to be done.
+  mapping.Conceal(regions, alone);
   return {entered, std::move(configuration)};
 }
 
