@@ -1,9 +1,9 @@
-// The first process of the Linux that tools/real-kvm starts: makes /dev/kvm usable, runs one program
-// and carries what it writes to the console, from which tools/real-kvm reads it.
+// The first process of the Linux that tools/real-kvm starts: makes /dev/kvm usable, runs one
+// program and carries what it writes to the console, from which tools/real-kvm reads it.
 //
-// The console of that machine loses lines when they are long or come quickly. So a line is written in
-// pieces of at most 120 bytes, one at a time, with a pause; bytes that its character set might change
-// are written as %xx, and pieces are numbered, so that a loss is noticed:
+// The console of that machine loses lines when they are long or come quickly. So a line is written
+// in pieces of at most 120 bytes, one at a time, with a pause; bytes that its character set might
+// change are written as %xx, and pieces are numbered, so that a loss is noticed:
 //
 //     =0007+first piece      more of the same line follows
 //     =0008.last piece
@@ -35,7 +35,8 @@
 
 namespace {
 
-constexpr std::size_t kPieceBytes = 110;  // 120 less the frame, and less a %xx that began before the end
+constexpr std::size_t kPieceBytes =
+    110;  // 120 less the frame, and less a %xx that began before the end
 constexpr long kPauseNanoseconds = 15'000'000;
 constexpr int kCannotRun = 127;
 
@@ -115,7 +116,8 @@ void MountFileSystems(Relay& relay) {
   mkdir("/run", 0755);
 }
 
-// Page tables with room for the guest's storage keys, which KVM_CREATE_VM asks for. They hold from the next exec.
+// Page tables with room for the guest's storage keys, which KVM_CREATE_VM asks for. They hold from
+// the next exec.
 void AllowGuests(Relay& relay) {
   std::ofstream allow("/proc/sys/vm/allocate_pgste");
   if (!(allow << "1" << std::flush)) Complain(relay, "cannot set vm.allocate_pgste");

@@ -1,7 +1,8 @@
 """Runs tools/real-kvm for the tests of this directory.
 
 They need minutes and the packages of `tools/setup prove`, so most of them run only with LETHE_REAL_KVM=1.
-LETHE_S390X names the s390x build (tools/cross); LETHE_REAL_KVM_KERNELS the kernels, default both.
+LETHE_S390X names the s390x build (tools/cross); LETHE_REAL_KVM_KERNELS the kernels, default both;
+LETHE_REAL_KVM_RESULTS a directory where all that was printed is kept.
 """
 
 import os
@@ -20,3 +21,9 @@ wanted = unittest.skipUnless(os.environ.get("LETHE_REAL_KVM") == "1", "needs min
 def run(*arguments):
     return subprocess.run([TOOL, *map(str, arguments)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def keep(name, text):
+    directory = os.environ.get("LETHE_REAL_KVM_RESULTS")
+    if directory:
+        pathlib.Path(directory, f"{name}.txt").write_text(text)

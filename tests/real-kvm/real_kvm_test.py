@@ -1,10 +1,9 @@
 """Every statement of tests/conformance holds on a real Linux KVM, too.
 
 Prints for each kernel: real KVM 6.12: N statements, N agree, N differ, N not on this host
-With LETHE_REAL_KVM_RESULTS=DIRECTORY all that the program printed is kept there, a file for each kernel.
+and, of what differs, everything.
 """
 
-import os
 import pathlib
 import re
 import sys
@@ -22,7 +21,7 @@ LAST_LINE = re.compile(r"^conformance linux: ((\d+) statements, (\d+) agree, (\d
 class Statements(unittest.TestCase):
     def agree_on(self, kernel):
         done = real_kvm.run("--kernel", kernel, "--", PROGRAM, "--kernel=linux", "--patience=300")
-        keep(kernel, done.stdout + done.stderr)
+        real_kvm.keep(kernel, done.stdout + done.stderr)
         summary = LAST_LINE.search(done.stdout)
         if not summary:
             print(f"real KVM {kernel}: did not finish", flush=True)
@@ -45,12 +44,6 @@ def differences(output):
         told = line.startswith("differs") or (told and line.startswith("  "))
         if told:
             yield line
-
-
-def keep(kernel, text):
-    directory = os.environ.get("LETHE_REAL_KVM_RESULTS")
-    if directory:
-        pathlib.Path(directory, f"{kernel}.txt").write_text(text)
 
 
 if __name__ == "__main__":
