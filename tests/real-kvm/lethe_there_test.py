@@ -19,9 +19,12 @@ STEP = re.compile(r"^(passed|failed|absent) ", re.M)
 
 
 def image(directory):
-    """The benchmark's guest as a Linux image: that begins at 64 KiB."""
+    """The benchmark's guest as a Linux image: that begins at 64 KiB.
+
+    With the 64 KiB that it works in: their pages then exist before it stores there (docs/real-kvm.md)."""
     path = pathlib.Path(directory, "guest.image")
-    path.write_bytes(bytes(0x10000) + (PROGRAMS / "teardown_guest.bin").read_bytes())
+    program = (PROGRAMS / "teardown_guest.bin").read_bytes()
+    path.write_bytes((bytes(0x10000) + program).ljust(0x20000, b"\0"))
     return path
 
 
@@ -52,8 +55,8 @@ class Lethe(unittest.TestCase):
         print(f"Lethe on real KVM {kernel}: {len(steps)} steps, {steps.count('passed')} passed, "
               f"{steps.count('failed')} failed, {steps.count('absent')} not on this host", flush=True)
         self.assertTrue(done.stdout.endswith("end of steps\n"), done.stdout[-2000:] + done.stderr)
-        self.assertGreater(steps.count("passed"), 10)
         self.assertNotIn("failed", steps, "\n" + done.stdout)
+        self.assertGreater(steps.count("passed"), 10)
 
     def test_steps(self):
         for kernel in real_kvm.KERNELS:
