@@ -302,6 +302,8 @@ TEST_F(AdmissionTest, ALedgerThatCannotBeReadIsAWarningAndOffDoesNotReadIt) {
     return outcome.ok() ? outcome->warning : std::string(outcome.status().message());
   };
   world_.available = 6 * kGiB;
+  ASSERT_THAT(ledger_->Read(), IsOk());
+  ASSERT_EQ(warning(AdmissionMode::kStrict, kGiB), "");
   Child child([&] {
     const rlimit none = {0, 0};  // descriptors
     if (::setrlimit(RLIMIT_NOFILE, &none) != 0 || ledger_->Read().ok()) return 77;
