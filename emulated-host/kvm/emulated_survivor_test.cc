@@ -159,28 +159,6 @@ TEST(Survivor, IsOfUseOnlyWhereGuestsCanBeProtected) {
 
 // --- a VMM killed at any moment ------------------------------------------------------------------
 
-constexpr std::uint64_t kSecret = 0x5345'4352'4554'2121;  // "SECRET!!"
-constexpr std::uint64_t kDataBegin = 0x100000, kDataEnd = 0x300000;
-
-// Its own text, and in every page of its data, that secret, again and again.
-Bytes SecretProgram() {
-  Bytes kernel = ProgramAsKernel({
-      0xc0, 0x5e, 0x53, 0x45, 0x43, 0x52,  // LLIHF 5,'SECR'
-      0xc0, 0x59, 0x45, 0x54, 0x21, 0x21,  // IILF 5,'ET!!'
-      0xa5, 0x4e, 0x00, 0x30,              // LLILH 4,0x30
-      0xa5, 0x3e, 0x00, 0x10,              // LLILH 3,0x10
-      0xe3, 0x50, 0x30, 0x00, 0x00, 0x24,  // STG 5,0(3)
-      0xa7, 0x3b, 0x08, 0x00,              // AGHI 3,2048
-      0xb9, 0x21, 0x00, 0x34,              // CLGR 3,4
-      0xa7, 0x44, 0xff, 0xf9,              // JL the STG
-      0xa7, 0xf4, 0xff, 0xf5,              // J the LLILH 3
-  });
-  for (std::size_t at = 0x11800; at < kernel.size(); at += 2048) {
-    StoreBigEndian(kernel.data() + at, kSecret);
-  }
-  return kernel;
-}
-
 // What the helper tells the test, in memory that both have.
 struct Report {
   std::atomic<pid_t> helper{0};

@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <thread>
@@ -431,6 +434,94 @@ TEST_F(Guest, RandomWalksKeepContentAndSecret) {
     ASSERT_TRUE(Import(page));
     EXPECT_TRUE(IsFilled(page, kSecret));
   }
+}
+
+// --- a thread that is killed in the middle -------------------------------------------------------
+
+// What a page's state was when somebody stored into the page for the first time.
+struct FirstStore {
+  std::uint8_t* page = nullptr;
+  const std::atomic<std::uint32_t>* state = nullptr;
+  std::uint32_t found = 0;
+};
+FirstStore first_store;  // a signal handler has no other way to know
+
+void OnStore(int, siginfo_t* info, void*) {
+  if (first_store.page == nullptr) abort();
+  const auto offset = static_cast<std::uint8_t*>(info->si_addr) - first_store.page;
+  if (offset < 0 || offset >= static_cast<std::ptrdiff_t>(kPageSize)) abort();
+  first_store.found = first_store.state->load();
+  mprotect(first_store.page, kPageSize, PROT_READ | PROT_WRITE);
+}
+
+class KilledThread : public Guest {
+ protected:
+  KilledThread() {
+    struct sigaction action {};
+    action.sa_sigaction = &OnStore;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, &before_);
+  }
+  ~KilledThread() override {
+    sigaction(SIGSEGV, &before_, nullptr);
+    first_store = {};
+  }
+
+  // The state that is left if the thread dies when it has begun to change the page.
+  template <typename Call>
+  PageState StateAtFirstStore(std::size_t page, Call call) {
+    first_store = {inside(page), &machine_.region().states()[page], 0};
+    LETHE_CHECK(mprotect(inside(page), kPageSize, PROT_READ) == 0);
+    EXPECT_TRUE(call().ok());
+    return PageState(first_store.found);
+  }
+
+ private:
+  struct sigaction before_ {};
+};
+
+// Plain text that nobody has released yet must not pass for the host's when the lock is broken.
+TEST_F(KilledThread, LeavesAPageSecureBeforeThePlainTextIsThere) {
+  const auto import = [&] {
+    return ultravisor_.ConvertToSecure(*configuration_, kFree * kPageSize);
+  };
+  const auto expect_secure = [&](PageState state) {
+    EXPECT_TRUE(state.locked());
+    EXPECT_EQ(state.kind(), PageKind::kSecure);
+    EXPECT_EQ(state.owner(), configuration_->id());
+  };
+  expect_secure(StateAtFirstStore(kFree, import));  // zeros
+  Fill(kFree, 0x5a);
+  // On its way out it is secure until nothing of it can be read.
+  expect_secure(StateAtFirstStore(
+      kFree, [&] { return ultravisor_.ConvertFromSecure(machine_.region(), kFree); }));
+  expect_secure(StateAtFirstStore(kFree, import));  // decrypted
+  EXPECT_TRUE(IsFilled(kFree, 0x5a));
+}
+
+TEST_F(KilledThread, LeavesAPageOfTheImageSecure) {
+  const auto fresh = machine_.Create();
+  const ProtectedImage image = ReadGoldenImage("g235-plain.pv");
+  ASSERT_TRUE(ultravisor_.SetParameters(*fresh, image.header).ok());
+  const std::uint64_t absolute = (kFree + 1) * kPageSize;
+  const PageState state = StateAtFirstStore(kFree + 1, [&] {
+    return ultravisor_.Unpack(*fresh, absolute, {1, 2});
+  });
+  EXPECT_EQ(state.kind(), PageKind::kSecure);
+  EXPECT_EQ(state.owner(), fresh->id());
+}
+
+// What has been told ahead counts when the lock is broken.
+TEST_F(KilledThread, IsCleanedUpAfterByWhatItForetold) {
+  HostRegion* const region = &machine_.region();
+  const PageState state = region->Lock(kFree);
+  region->Foretell(kFree, PageState(PageKind::kSecure, configuration_->id(), state.exposed()));
+  ultravisor_.BreakLocks({&region, 1});
+  EXPECT_FALSE(machine_.state(kFree).locked());
+  EXPECT_EQ(machine_.state(kFree).kind(), PageKind::kSecure);
+  Fill(kFree, 0x5a);
+  EXPECT_TRUE(ultravisor_.DestroyPage(*region, kFree).ok());
+  EXPECT_TRUE(IsFilled(kFree, 0));
 }
 
 TEST_F(UltravisorTest, NumbersRestWhilePagesNameThem) {
