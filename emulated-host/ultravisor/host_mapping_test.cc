@@ -55,7 +55,7 @@ TEST_F(HostMappingTest, ThePointerShowsCiphertext) {
   EXPECT_FALSE(IsSecret(client()));
   EXPECT_EQ(exports(), 1);
   EXPECT_EQ(machine_.state(kPage).kind(), PageKind::kNonSecure);
-  EXPECT_TRUE(machine_.state(kPage).exposed());
+  EXPECT_TRUE(machine_.settled(kPage).exposed());
 }
 
 TEST_F(HostMappingTest, SystemCallsSeeCiphertextOrFail) {
@@ -113,7 +113,7 @@ TEST_F(HostMappingTest, AGuestThatTakesThePageBackHidesItAgain) {
     ASSERT_FALSE(IsSecret(client()));
     ASSERT_TRUE(ultravisor_.ConvertToSecure(*configuration_, kPage * kPageSize).ok());
     ASSERT_TRUE(IsSecret(machine_.region().bytes(kPage)));
-    ASSERT_FALSE(machine_.state(kPage).exposed());
+    ASSERT_FALSE(machine_.settled(kPage).exposed());
   }
 }
 
@@ -121,15 +121,15 @@ TEST_F(HostMappingTest, AGuestThatTakesThePageBackHidesItAgain) {
 // mapped and not marked would stay mapped when it becomes secure.
 TEST_F(HostMappingTest, ASecondGuestLeavesTheMarksOfTheFirstAlone) {
   ASSERT_FALSE(IsSecret(client()));
-  ASSERT_TRUE(machine_.state(kPage).exposed());
+  ASSERT_TRUE(machine_.settled(kPage).exposed());
   const auto second = ultravisor_.CreateConfiguration(machine_.storage(), machine_.mapping());
   ASSERT_TRUE(second.result.ok());
-  EXPECT_TRUE(machine_.state(kPage).exposed());
+  EXPECT_TRUE(machine_.settled(kPage).exposed());
   ASSERT_TRUE(ultravisor_.DestroyConfiguration(*second.configuration).ok());
   // Alone again: all at once.
   ASSERT_TRUE(ultravisor_.DestroyConfiguration(*configuration_).ok());
   ASSERT_TRUE(ultravisor_.CreateConfiguration(machine_.storage(), machine_.mapping()).result.ok());
-  EXPECT_FALSE(machine_.state(kPage).exposed());
+  EXPECT_FALSE(machine_.settled(kPage).exposed());
 }
 
 TEST_F(HostMappingTest, StoresOfTheClientDestroyWhatTheyHit) {

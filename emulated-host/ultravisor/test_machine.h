@@ -63,6 +63,13 @@ class TestMachine : public CpuHost, private PagePurger {
   std::size_t pages() const { return size_ / kPageSize; }
   PageState state(std::size_t page) { return PageState(region_->states()[page].load()); }
 
+  // The same when nobody changes the page any more: who touched it goes on a moment before that.
+  PageState settled(std::size_t page) {
+    const PageState settled = region_->Lock(page);
+    region_->Release(page, settled);
+    return settled;
+  }
+
   std::shared_ptr<SecureConfiguration> Create() {
     configuration_ = ultravisor_.CreateConfiguration(storage_, mapping_).configuration;
     LETHE_CHECK(configuration_ != nullptr);
