@@ -32,6 +32,9 @@ enum class InterruptionKind : std::uint8_t {
 };
 inline constexpr int kInterruptionKinds = static_cast<int>(InterruptionKind::kStop) + 1;
 
+// In the code of a program interruption: program-event recording has found something.
+inline constexpr std::uint16_t kProgramEvent = 0x80;
+
 // A set of kinds; the lowest bit is the highest priority.
 using InterruptionSet = std::uint32_t;
 constexpr InterruptionSet SetOf(InterruptionKind kind) {

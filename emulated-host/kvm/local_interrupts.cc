@@ -25,6 +25,9 @@ int LocalInterrupts::Inject(const abi::kvm_s390_irq& irq) {
       if (pending_ & SetOf(*kind)) return -EBUSY;
       slot(*kind) = irq;
       break;
+    case Kind::kProgram:
+      InjectProgram(irq);
+      break;
     default:
       slot(*kind) = irq;
       break;
@@ -44,6 +47,26 @@ void LocalInterrupts::InjectMachineCheck(const abi::kvm_s390_irq& irq) {
   merged.u.mchk.cr14 |= earlier.cr14;
   merged.u.mchk.mcic |= earlier.mcic;
   merged.u.mchk.ext_damage_code |= earlier.ext_damage_code;
+}
+
+// A program event is reported together with another interruption, whichever comes first.
+void LocalInterrupts::InjectProgram(const abi::kvm_s390_irq& irq) {
+  abi::kvm_s390_irq& merged = slot(Kind::kProgram);
+  const abi::kvm_s390_pgm_info earlier = merged.u.pgm;
+  const bool any = (pending_ & SetOf(Kind::kProgram)) != 0;
+  const std::uint16_t code = irq.u.pgm.code;
+  merged = irq;
+  if (!any) return;
+  const bool only_event = code == kProgramEvent;
+  if (only_event) merged.u.pgm = earlier;
+  if (only_event || (earlier.code & kProgramEvent & ~code) != 0) {
+    const abi::kvm_s390_pgm_info& event = only_event ? irq.u.pgm : earlier;
+    merged.u.pgm.code |= kProgramEvent;
+    merged.u.pgm.per_code = event.per_code;
+    merged.u.pgm.per_atmid = event.per_atmid;
+    merged.u.pgm.per_address = event.per_address;
+    merged.u.pgm.per_access_id = event.per_access_id;
+  }
 }
 
 std::uint64_t LocalInterrupts::machine_check_subclasses() const {

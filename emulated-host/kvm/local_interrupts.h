@@ -36,6 +36,7 @@ class LocalInterrupts {
 
  private:
   void InjectMachineCheck(const abi::kvm_s390_irq& irq);
+  void InjectProgram(const abi::kvm_s390_irq& irq);
   abi::kvm_s390_irq& slot(InterruptionKind kind) { return slots_[static_cast<int>(kind)]; }
   void Add(InterruptionKind kind) { pending_ |= SetOf(kind); }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <optional>
 
 namespace lethe::emulated {
 
@@ -25,6 +26,35 @@ class SignalBlock {
 
  private:
   sigset_t before_;
+};
+
+// The signal mask of KVM_SET_SIGNAL_MASK in force for a scope, if there is one. A signal that is
+// pending and would be admitted is left for the caller of KVM_RUN: then the mask stays as it is. As
+// the handlers of those that come later run at once, they are not pending when KVM_RUN returns,
+// which they would be on a kernel.
+class RunSignalMask {
+ public:
+  explicit RunSignalMask(const std::optional<sigset_t>& mask) {
+    if (!mask) return;
+    sigset_t pending;
+    sigpending(&pending);
+    for (int number = 1; number < NSIG && !interrupted_; ++number) {
+      interrupted_ = sigismember(&pending, number) == 1 && sigismember(&*mask, number) == 0;
+    }
+    if (interrupted_) return;
+    pthread_sigmask(SIG_SETMASK, &*mask, &before_.emplace());
+  }
+  ~RunSignalMask() {
+    if (before_) pthread_sigmask(SIG_SETMASK, &*before_, nullptr);
+  }
+  RunSignalMask(const RunSignalMask&) = delete;
+  RunSignalMask& operator=(const RunSignalMask&) = delete;
+
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  bool interrupted_ = false;
+  std::optional<sigset_t> before_;
 };
 
 }  // namespace lethe::emulated

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "emulated-host/kvm/intercepts.h"
+#include "emulated-host/kvm/sync_registers.h"
 #include "emulated-host/kvm/virtual_cpu.h"
 #include "emulated-host/kvm/virtual_machine.h"
 
@@ -132,6 +133,7 @@ Answer StoreStatusAtAddress(const Signal& signal) {
   if (!signal.target->stopped()) return signal.StoreStatusBits(kIncorrectState);
   const std::unique_lock lock(signal.target->mutex(), std::try_to_lock);
   if (!lock) return kBusy;
+  LoadInPlaceRegisters(signal.target->run_page(), signal.target->cpu());
   if (signal.target->StoreStatus(signal.parameter & 0x7ffffe00) != 0) {
     return signal.StoreStatusBits(kInvalidParameter);
   }

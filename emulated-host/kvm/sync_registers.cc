@@ -52,7 +52,6 @@ void StoreSystemRegisters(abi::kvm_run& run, Cpu& cpu) {
   const Registers& registers = cpu.registers();
   run.psw_mask = registers.psw.mask;
   run.psw_addr = registers.psw.address;
-  page.prefix = registers.prefix;
   std::copy(registers.control.begin(), registers.control.end(), page.crs);
   page.todpr = registers.tod_programmable;
   page.cputm = static_cast<std::uint64_t>(cpu.cpu_timer());
@@ -67,6 +66,7 @@ void StoreRegisters(abi::kvm_run& run, VirtualCpu& cpu) {
   abi::kvm_sync_regs& page = run.s.regs;
   const Registers& registers = cpu.cpu().registers();
   StoreSystemRegisters(run, cpu.cpu());
+  page.prefix = registers.prefix;
   std::copy(registers.general.begin(), registers.general.end(), page.gprs);
   std::copy(registers.access.begin(), registers.access.end(), page.acrs);
   std::copy(registers.floating_point.begin(), registers.floating_point.end(), page.fprs);
@@ -88,7 +88,6 @@ void ClearInitialRegisters(abi::kvm_run& run) {
   abi::kvm_sync_regs& page = run.s.regs;
   run.psw_mask = 0;
   run.psw_addr = 0;
-  page.prefix = 0;
   std::fill_n(page.crs, 16, 0);
   page.crs[0] = kInitialControl0;
   page.crs[14] = kInitialControl14;

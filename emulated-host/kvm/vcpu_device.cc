@@ -3,8 +3,11 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "accel/kvm-s390/abi.h"
@@ -30,6 +33,9 @@ struct VcpuDeviceTable {
       {abi::KVM_SET_REGS, "KVM_SET_REGS", &VcpuDevice::SetRegisters},
       {abi::KVM_GET_SREGS, "KVM_GET_SREGS", &VcpuDevice::GetSystemRegisters},
       {abi::KVM_SET_SREGS, "KVM_SET_SREGS", &VcpuDevice::SetSystemRegisters},
+      {abi::KVM_S390_UCAS_MAP, "KVM_S390_UCAS_MAP", &VcpuDevice::ControlAddressSpace},
+      {abi::KVM_S390_UCAS_UNMAP, "KVM_S390_UCAS_UNMAP", &VcpuDevice::ControlAddressSpace},
+      {abi::KVM_SET_SIGNAL_MASK, "KVM_SET_SIGNAL_MASK", &VcpuDevice::SetSignalMask},
       {abi::KVM_TRANSLATE, "KVM_TRANSLATE", &VcpuDevice::Translate},
       {abi::KVM_GET_FPU, "KVM_GET_FPU", &VcpuDevice::GetFloatingPoint},
       {abi::KVM_SET_FPU, "KVM_SET_FPU", &VcpuDevice::SetFloatingPoint},
@@ -120,7 +126,38 @@ int VcpuDevice::SetSystemRegisters(std::uintptr_t argument) {
   return 0;
 }
 
-int VcpuDevice::Translate(std::uintptr_t) { return -EINVAL; }
+// Never possible on this architecture.
+int VcpuDevice::Translate(std::uintptr_t argument) {
+  std::array<std::uint64_t, 3> translation;
+  const int error = Fetch(argument, translation);
+  return error != 0 ? error : -EINVAL;
+}
+
+// Only for user-controlled machines, which there are none of.
+int VcpuDevice::ControlAddressSpace(std::uintptr_t argument) {
+  std::array<std::uint64_t, 3> mapping;
+  const int error = Fetch(argument, mapping);
+  return error != 0 ? error : -EINVAL;
+}
+
+int VcpuDevice::SetSignalMask(std::uintptr_t argument) {
+  if (argument == 0) {
+    cpu_.SetSignalMask(std::nullopt);
+    return 0;
+  }
+  std::uint32_t length;
+  std::uint64_t bits;
+  if (const int error = Fetch(argument, length); error != 0) return error;
+  if (length != sizeof(bits)) return -EINVAL;
+  if (const int error = Fetch(argument + sizeof(length), bits); error != 0) return error;
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (int number = 1; number <= 64; ++number) {
+    if (bits >> (number - 1) & 1) sigaddset(&mask, number);
+  }
+  cpu_.SetSignalMask(mask);
+  return 0;
+}
 
 int VcpuDevice::GetFloatingPoint(std::uintptr_t argument) {
   abi::kvm_fpu registers{};

@@ -109,7 +109,9 @@ int VirtualCpu::Run(std::uintptr_t argument) {
     kicked_ = false;
   }
   running_here = this;
+  running_ = true;
   const int result = RunLocked();
+  running_ = false;
   running_here = nullptr;
   const std::lock_guard kick_lock(kick_mutex_);
   in_run_ = false;
@@ -126,6 +128,11 @@ int VirtualCpu::RunLocked() {
     Start();
   } else if (stopped()) {
     return -EINVAL;
+  }
+  const RunSignalMask signals(signal_mask_);
+  if (signals.interrupted()) {
+    run_->exit_reason = abi::KVM_EXIT_INTR;
+    return -EINTR;
   }
   LoadFromRunPage();
   machine_.group().NoteOutsideStores();
@@ -186,10 +193,8 @@ int VirtualCpu::ExecuteOrdinary(bool& leave) { return HandleExit(Execute(), leav
 // the prefix area cannot be had.
 Exit VirtualCpu::Execute() {
   cpu_.RequestAttention();
-  running_ = true;
-  const Exit exit = cpu_.Run();
-  running_ = false;
-  return exit;
+  last_length_ = 0;
+  return cpu_.Run();
 }
 
 int VirtualCpu::ExecuteSecure(bool& leave) {
@@ -322,7 +327,9 @@ int VirtualCpu::Wait(bool& leave) {
     }
     const std::uint64_t asleep_at = machine_.group().clock().HostTime();
     machine_.gate().Leave();
+    running_ = false;
     const bool interrupted = wait_point_.Sleep(ticket, limit, signals.mask());
+    running_ = true;
     machine_.gate().Enter();
     // The CPU timer runs in the wait state as well.
     const std::uint64_t slept = machine_.group().clock().HostTime() - asleep_at;
@@ -432,13 +439,24 @@ void VirtualCpu::PresentProgram(const abi::kvm_s390_irq& irq) {
   interruption.data_exception = program.data_exc_code;
   interruption.monitor_class = program.mon_class_nr;
   interruption.monitor_code = program.mon_code;
-  const std::uint8_t length = program.flags & abi::KVM_S390_PGM_FLAGS_ILC_VALID
-                                  ? program.flags & abi::KVM_S390_PGM_FLAGS_ILC_MASK
-                                  : last_length_;
+  const std::uint8_t length = program.flags & abi::KVM_S390_PGM_FLAGS_ILC_MASK;
   const bool rewinds =
       Nullifies(interruption.code) && (program.flags & abi::KVM_S390_PGM_FLAGS_NO_REWIND) == 0;
   if (rewinds) cpu_.registers().psw.address = Wrap(cpu_.registers().psw.address - length);
   cpu_.PresentProgram(interruption, length);
+  constexpr std::uint64_t kOperandAccess = 162;
+  cpu_.WriteReal(kOperandAccess, {&program.op_access_id, 1});
+  if (program.code & kProgramEvent) StoreProgramEvent(program);
+}
+
+// What program-event recording has found, in the prefix area.
+void VirtualCpu::StoreProgramEvent(const abi::kvm_s390_pgm_info& program) {
+  constexpr std::uint64_t kCode = 150;
+  constexpr std::uint64_t kAccess = 161;
+  std::array<std::uint8_t, 10> found{program.per_code, program.per_atmid};
+  StoreBigEndian(found.data() + 2, program.per_address);
+  cpu_.WriteReal(kCode, found);
+  cpu_.WriteReal(kAccess, {&program.per_access_id, 1});
 }
 
 int VirtualCpu::Inject(const abi::kvm_s390_irq& irq) {
@@ -469,7 +487,12 @@ int VirtualCpu::Inject(const abi::kvm_s390_irq& irq) {
     default:
       return -EINVAL;
   }
-  if (const int error = local_.Inject(irq); error != 0) return error;
+  abi::kvm_s390_irq complete = irq;
+  if (*kind == Kind::kProgram && (irq.u.pgm.flags & abi::KVM_S390_PGM_FLAGS_ILC_VALID) == 0) {
+    complete.u.pgm.flags &= ~abi::KVM_S390_PGM_FLAGS_ILC_MASK;
+    complete.u.pgm.flags |= last_length_ | abi::KVM_S390_PGM_FLAGS_ILC_VALID;
+  }
+  if (const int error = local_.Inject(complete); error != 0) return error;
   Notify();
   return 0;
 }
@@ -519,7 +542,6 @@ int VirtualCpu::SetState(std::uint32_t mp_state) {
 void VirtualCpu::ForgetLocalState() {
   local_.Clear();
   page_fault_ = {};
-  run_->s.regs.pft = page_fault_.token;
   if (!machine_.settings().user_controls_cpu_state) Stop();
 }
 

@@ -4,9 +4,11 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "accel/kvm-s390/abi.h"
 #include "base/unique_fd.h"
@@ -43,6 +45,9 @@ class VirtualCpu : private CpuHost {
   // KVM_RUN. Takes the mutex itself, so that Kick() knows who is in it.
   int Run(std::uintptr_t argument);
 
+  // The signal mask in force during KVM_RUN; nullopt: the thread's.
+  void SetSignalMask(const std::optional<sigset_t>& mask) { signal_mask_ = mask; }
+
   // From any thread: `thread` leaves the KVM_RUN that it is in, if it is in one.
   void Kick(pthread_t thread);
   // Async-signal-safe: the calling thread leaves the KVM_RUN that it is in, if it is in one.
@@ -51,7 +56,7 @@ class VirtualCpu : private CpuHost {
   void CallOut() { cpu_.RequestAttention(); }
   // From any thread: there may be something to deliver.
   void Notify();
-  // From any thread: is the CPU executing (SIGP sense running)?
+  // From any thread: is the CPU in KVM_RUN and awake (SIGP sense running status)?
   bool running() const { return running_; }
 
   // --- state -----------------------------------------------------------------------------------
@@ -126,6 +131,7 @@ class VirtualCpu : private CpuHost {
   bool Deliverable();
   void Present(const abi::kvm_s390_irq& irq, InterruptionKind kind);
   void PresentProgram(const abi::kvm_s390_irq& irq);
+  void StoreProgramEvent(const abi::kvm_s390_pgm_info& program);
   int StoreStatusOfStopped(std::uint32_t stop_flags);
   void ForgetLocalState();
 
@@ -147,13 +153,15 @@ class VirtualCpu : private CpuHost {
   std::atomic<bool> stopped_{true};
   std::atomic<bool> running_{false};
 
+  std::optional<sigset_t> signal_mask_;
+
   std::mutex kick_mutex_;  // guards the two below
   pthread_t runner_{};
   bool in_run_ = false;
   std::atomic<bool> kicked_{false};
 
   // Of the last intercept, for program interruptions that the user injects as its result.
-  std::uint8_t last_length_ = 4;
+  std::atomic<std::uint8_t> last_length_{0};
   // A page fault of the running guest that cannot be resolved ends KVM_RUN with this.
   int fault_error_ = 0;
 
