@@ -14,7 +14,6 @@ namespace lethe::emulated {
 // For tests of the Ultravisor's properties: what they amount to, printed when all have run.
 struct PropertiesSummary {
   std::uint64_t model_steps = 0;
-  std::uint64_t model_calls = 0;
   std::size_t codes_known = 0;
   std::size_t codes_produced = 0;
   std::uint64_t looks = 0;  // by somebody for a secret that is not his

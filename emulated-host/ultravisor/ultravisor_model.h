@@ -79,7 +79,7 @@ class UltravisorModel {
   // New content; only where the page admits it.
   void Fill(std::size_t machine, std::size_t page, std::uint64_t value);
   void PlaceImage(std::size_t machine, std::size_t page, std::size_t image_page);
-  void Disturb(std::size_t machine, std::size_t page);  // one bit
+  void Disturb(std::size_t machine, std::size_t page);  // one word
   void Copy(std::size_t machine, std::size_t page, ContentNumber content);
 
   // --- calls -------------------------------------------------------------------------------------

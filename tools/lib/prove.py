@@ -27,11 +27,15 @@ class Part:
 def parts(build, cross):
     """In the order in which they are shown."""
     conformance = f"{build}/tests/conformance/conformance"
+    ultravisor = f"{build}/emulated-host/ultravisor/ultravisor_properties_test"
     return [
         Part("abi", "our copy of the KVM ABI against the kernel's headers", ["tools/abi"]),
         Part("conformance", "statements about KVM, on the emulated kernel", [conformance]),
         Part("conformance-s390x", "the same on the s390x build under user-mode emulation",
              ["qemu-s390x-static", "-cpu", "max", f"{cross}/tests/conformance/conformance"]),
+        Part("ultravisor", "the Ultravisor beside an executable model of it, code by code",
+             [ultravisor],
+             ["env", "LETHE_UV_STEPS=3000000", "LETHE_UV_LIVES=10000", ultravisor]),
     ]
 
 
