@@ -13,28 +13,45 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import real_kvm  # noqa: E402
 
 PROGRAM = real_kvm.BUILD / "tests/conformance/conformance"
-LAST_LINE = re.compile(r"^conformance linux: ((\d+) statements, (\d+) agree, (\d+) differ, (\d+) not on this host)$",
+LAST_LINE = re.compile(r"^conformance linux: (\d+) statements, (\d+) agree, (\d+) differ, (\d+) not on this host$",
                        re.M)
+
+# What the emulator of the machine keeps Linux from doing; docs/real-kvm.md tells more of it.
+NOT_ON_THIS_MACHINE = {
+    "CpuModel.TheGuestHasTheProcessorsFacilities": "STFLE of a guest stores the host's list",
+    "DirtyLog.ShowsWhereTheGuestStored": "a store that faults looks like a fetch: neighbours are mapped, too",
+}
 
 
 @real_kvm.wanted
 class Statements(unittest.TestCase):
     def agree_on(self, kernel):
-        done = real_kvm.run("--kernel", kernel, "--", PROGRAM, "--kernel=linux", "--patience=300")
+        done = real_kvm.run("--kernel", kernel, "--", PROGRAM, "--kernel=linux", "--patience=300",
+                            "--gtest_filter=-" + ":".join(NOT_ON_THIS_MACHINE))
         real_kvm.keep(kernel, done.stdout + done.stderr)
         summary = LAST_LINE.search(done.stdout)
         if not summary:
             print(f"real KVM {kernel}: did not finish", flush=True)
             self.fail("\n".join([*done.stdout.splitlines()[-5:], *done.stderr.splitlines()[-5:]]))
-        print(f"real KVM {kernel}: {summary[1]}", flush=True)
-        self.assertGreater(int(summary[3]), 0)
-        self.assertEqual(int(summary[4]), 0, "\n" + "\n".join(differences(done.stdout)))
+        statements, agree, differ, absent = map(int, summary.groups())
+        left_out = sum(map(is_stated, NOT_ON_THIS_MACHINE))
+        print(f"real KVM {kernel}: {statements + left_out} statements, {agree} agree, {differ} differ, "
+              f"{absent + left_out} not on this host", flush=True)
+        self.assertGreater(agree, 0)
+        self.assertEqual(differ, 0, "\n" + "\n".join(differences(done.stdout)))
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_hold(self):
         for kernel in real_kvm.KERNELS:
             with self.subTest(kernel=kernel):
                 self.agree_on(kernel)
+
+
+def is_stated(name):
+    """Whether the program has that statement."""
+    statement = re.compile(rf"\({name.replace('.', ', ')}\)")
+    return any(statement.search(source.read_text())
+               for source in (real_kvm.ROOT / "tests/conformance").glob("*_test.cc"))
 
 
 def differences(output):
