@@ -1,0 +1,155 @@
+"""An unmodified s390x QEMU as client of the emulated KVM: each step that it takes is counted.
+
+Needs what tools/qemu-client fetches and builds. The last line says how many steps passed."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from qemu import LETHE, ROOT, Qemu
+
+PROGRAMS = pathlib.Path(os.environ.get("LETHE_TEST_PROGRAMS", "build/tests"))
+TEARDOWN_GUEST = PROGRAMS / "teardown_guest.bin"
+CLIENT_GUEST = PROGRAMS / "client" / "client_guest.elf"
+SKIPPED = 77  # Meson's exit status
+
+
+class Steps:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def passes(self, what):
+        self.passed += 1
+        print(f"ok: {what}", flush=True)
+
+    def run(self, scenario, *arguments):
+        """Of a scenario that fails, the steps before that count."""
+        try:
+            scenario(self, *arguments)
+        except AssertionError as error:
+            self.failed += 1
+            print(f"FAILED: {scenario.__name__}: {error}", flush=True)
+
+
+def start(steps):
+    with Qemu("-S") as qemu:
+        steps.passes("start-up to the first CPU, stopped")
+        kvm = qemu.command("query-kvm")
+        assert kvm == {"enabled": True, "present": True}, kvm
+        steps.passes("query-kvm says enabled and present")
+        cpus = qemu.command("query-cpus-fast")
+        assert len(cpus) == 2, cpus
+        steps.passes("two CPUs")
+        model = qemu.command("query-cpu-model-expansion", type="full", model={"name": "host"})
+        assert model["model"]["props"]["unpack"], model
+        steps.passes("CPU model of the host, with protection")
+        qemu.command("quit")
+        assert qemu.wait_for_end() == 0
+        steps.passes("quit")
+
+
+def console(steps):
+    with Qemu("-kernel", PROGRAMS / "hello.elf", cpus=1) as qemu:
+        qemu.expect("hello from an ELF program")
+        steps.passes("a guest's output on the SCLP console")
+        qemu.wait_for_event("SHUTDOWN")
+        assert qemu.wait_for_end() == 0
+        steps.passes("SIGP stop of the last CPU powers off")
+
+
+def monitor(steps):
+    with Qemu("-kernel", CLIENT_GUEST) as qemu:
+        qemu.expect("started")
+        steps.passes("an ELF guest starts")
+        qemu.expect("second CPU runs")
+        steps.passes("SIGP restart starts the second CPU")
+        qemu.command("stop")
+        assert qemu.command("query-status")["status"] == "paused"
+        steps.passes("stop: both CPUs leave KVM_RUN, one busy and one waiting")
+        qemu.command("cont")
+        qemu.command("inject-nmi")
+        qemu.expect("restart interruption")
+        steps.passes("cont, and inject-nmi is a restart interruption")
+        qemu.command("system_reset")
+        qemu.wait_for_event("RESET")
+        qemu.expect("started")
+        qemu.expect("second CPU runs")
+        steps.passes("system_reset: both CPUs start anew")
+        registers = qemu.command("human-monitor-command", **{"command-line": "info registers"})
+        assert "PSW=" in registers, registers
+        steps.passes("registers of a running guest")
+        qemu.command("quit")
+        assert qemu.wait_for_end() == 0
+        steps.passes("quit of a running guest")
+
+
+def conversation(steps):
+    with Qemu("-kernel", TEARDOWN_GUEST, cpus=1, memory="1G") as qemu:
+        qemu.expect("memory 1024 MiB")
+        qemu.expect("ready")
+        steps.passes("SCP information and console input")
+        qemu.type("t\n")
+        qemu.expect("touched 1024 MiB")
+        steps.passes("all memory is written")
+        qemu.type("r\n")
+        qemu.expect("ready")
+        steps.passes("DIAGNOSE 308 subcode 3: reboot")
+        qemu.type("p\n")
+        qemu.wait_for_event("SHUTDOWN")
+        steps.passes("power-off")
+
+
+def protected(steps, memory, size, directory):
+    key = {**os.environ, "XDG_DATA_HOME": directory}
+    image = pathlib.Path(directory) / "guest.pv"
+    if not image.exists():
+        subprocess.run([LETHE, "check"], env=key, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([LETHE, "seal", "--kernel", TEARDOWN_GUEST, "--output", image], env=key,
+                       check=True)
+    with Qemu("-kernel", image, "-object", "s390-pv-guest,id=pv0", cpus=1, memory=memory,
+              machine=",confidential-guest-support=pv0", data_home=directory) as qemu:
+        qemu.expect(f"memory {size} MiB")
+        qemu.expect("ready")
+        steps.passes(f"{memory}: SET_SEC_PARMS, UNPACK, VERIFY; a protected guest talks")
+        qemu.type("r\n")
+        qemu.expect(f"memory {size} MiB")
+        qemu.expect("ready")
+        steps.passes(f"{memory}: a protected guest reboots")
+        qemu.command("stop")
+        qemu.command("cont")
+        qemu.type("x\n")
+        qemu.expect("ready")
+        steps.passes(f"{memory}: stop and cont of a protected guest")
+        qemu.command("system_reset")
+        qemu.expect("ready")
+        steps.passes(f"{memory}: system_reset of a protected guest")
+        qemu.type("p\n")
+        qemu.wait_for_event("SHUTDOWN")
+        assert qemu.wait_for_end() == 0
+        steps.passes(f"{memory}: a protected guest powers off")
+        assert "KVM_PV" not in qemu.log(), qemu.log()
+        steps.passes(f"{memory}: no Ultravisor call was refused")
+
+
+def main():
+    if not (ROOT / "usr/bin/qemu-system-s390x").exists():
+        print("skipped: no s390x QEMU here (tools/qemu-client fetches it)")
+        return SKIPPED
+    steps = Steps()
+    steps.run(start)
+    steps.run(console)
+    steps.run(monitor)
+    steps.run(conversation)
+    with tempfile.TemporaryDirectory() as directory:
+        steps.run(protected, "1G", 1024, directory)
+        # Above 2 GiB QEMU destroys the old guest in the background.
+        steps.run(protected, "3G", 3072, directory)
+    print(f"QEMU as client: {steps.passed} steps passed, {steps.failed} failed")
+    return 1 if steps.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
