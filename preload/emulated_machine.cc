@@ -2,12 +2,27 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "base/status_macros.h"
 
 namespace lethe::preload {
+namespace {
+
+// The first machine that had an Ultravisor. Clients that know machines by their type (QEMU) believe
+// in protected guests from this one on, whatever facilities are missing.
+constexpr std::uint64_t kMachineType = 0x8561;
+constexpr std::uint64_t kMachineTypeMask = 0xffff'0000;
+
+emulated::CpuModel HostCpuModel() {
+  emulated::CpuModel model = emulated::CpuModel::Default();
+  model.cpu_id = (model.cpu_id & ~kMachineTypeMask) | kMachineType << 16;
+  return model;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<EmulatedMachine>> EmulatedMachine::Make(
     const Settings& settings, std::function<void(int fd)> on_descriptor) {
@@ -31,6 +46,7 @@ EmulatedMachine::EmulatedMachine(HostKey host_key, const Settings& settings,
     ultravisor_->SetCost(emulated::Uvc::kConvertFromSecure, settings.export_cost);
   }
   emulated::EmulatedKernelOptions options;
+  options.cpu_model = HostCpuModel();
   options.ultravisor = ultravisor_.get();
   options.asynchronous_destroy = settings.asynchronous_destroy;
   options.on_descriptor = std::move(on_descriptor);

@@ -84,7 +84,9 @@ SecureCpu::Next SecureCpu::Complete(const HostAnswer& answer) {
     Interrupt(answer.program, instruction.length);
     return Next::kRun;
   }
-  const bool results = (instruction.results & 1 << answer.cc) != 0;
+  // A service call is accepted by us: the host fills in the block, whatever the condition code is.
+  const std::uint8_t cc = instruction.opcode == opcode::kServiceCall ? 0 : answer.cc;
+  const bool results = (instruction.results & 1 << cc) != 0;
   if (results && instruction.size != 0 && !StoreResult()) return Next::kRun;
   if (results && instruction.to_register >= 0) {
     const std::uint64_t value = answer.general[instruction.from_register];
@@ -92,9 +94,9 @@ SecureCpu::Next SecureCpu::Complete(const HostAnswer& answer) {
     constexpr std::uint64_t kHigh = ~std::uint64_t{0xffffffff};
     target = instruction.low_half ? (target & kHigh) | (value & ~kHigh) : value;
   }
-  if (instruction.sets_cc) SetCc(answer.cc);
-  if (instruction.opcode == opcode::kSignalProcessor) CompleteSignal(answer.cc);
-  if (instruction.opcode == opcode::kServiceCall) CompleteServiceCall(answer.cc);
+  if (instruction.sets_cc) SetCc(cc);
+  if (instruction.opcode == opcode::kSignalProcessor) CompleteSignal(cc);
+  if (instruction.opcode == opcode::kServiceCall) CompleteServiceCall();
   return Next::kRun;
 }
 
@@ -140,8 +142,8 @@ void SecureCpu::CompleteSignal(std::uint8_t cc) {
 }
 
 // The guest's block is filled in; now the host may present the interruption.
-void SecureCpu::CompleteServiceCall(std::uint8_t cc) {
-  if (outstanding_.function != 0 || cc != 0) return;
+void SecureCpu::CompleteServiceCall() {
+  if (outstanding_.function != 0) return;
   configuration_->service_block_ = static_cast<std::uint32_t>(outstanding_.target.address);
   const std::uint8_t length = outstanding_.length;
   intercept_ = {SecureIntercept::Code::kNotification, opcode::kServiceCall, 0, {}};

@@ -140,7 +140,7 @@ class SecureCpu {
   Next Complete(const HostAnswer& answer);
   bool StoreResult();
   void CompleteSignal(std::uint8_t cc);
-  void CompleteServiceCall(std::uint8_t cc);
+  void CompleteServiceCall();
 
   void TakeForm(const Form& form, const Exit& exit);
   void TakeDiagnose(const Exit& exit);

@@ -205,6 +205,20 @@ TEST_F(SecureCpuTest, ServiceCallsEndWithANotification) {
   EXPECT_EQ(secure_->ServiceParameter(0x1), 0x1);
 }
 
+// Hosts leave it alone (QEMU does): what it is in the PSW that they are shown is the guest's last.
+TEST_F(SecureCpuTest, TheConditionCodeOfAServiceCallIsTheUltravisors) {
+  gr(6) = 0x0012'0001;
+  gr(8) = kData;
+  Put<std::uint16_t>(kData, 32);
+  Intercept({0xb2, 0x20, 0x00, 0x68});
+  StoreBigEndian<std::uint16_t>(secure_->sida().data() + 6, 0x0020);
+  EXPECT_EQ(secure_->Enter({{}, 1, ProgramCode::kNone}), Next::kIntercept);
+  ExpectText(Code::kNotification, 0xb220, 0);
+  EXPECT_EQ(Get<std::uint16_t>(kData + 6), 0x0020);
+  EXPECT_EQ(secure_->Enter({}), Next::kRun);
+  EXPECT_EQ(cc(), 0);
+}
+
 TEST_F(SecureCpuTest, ServiceCallBlocksStayInOnePage) {
   gr(8) = kData + 0xff8;
   Put<std::uint16_t>(kData + 0xff8, 16);

@@ -41,12 +41,16 @@ class Qemu:
         self.events = []
         self._received = b""
         self._monitor = None
-        listener.settimeout(PATIENCE)
-        self._wait(lambda: select.select([listener], [], [], 0.05)[0], "connects to the monitor")
-        self._monitor = listener.accept()[0]
-        listener.close()
-        self._message(lambda message: "QMP" in message)
-        self.command("qmp_capabilities")
+        try:
+            self._wait(lambda: select.select([listener], [], [], 0)[0], "connected to the monitor")
+            self._monitor = listener.accept()[0]
+            self._message(lambda message: "QMP" in message)
+            self.command("qmp_capabilities")
+        except BaseException:
+            self.__exit__()
+            raise
+        finally:
+            listener.close()
 
     def __enter__(self):
         return self
@@ -57,7 +61,8 @@ class Qemu:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
-        self._monitor.close()
+        if self._monitor is not None:
+            self._monitor.close()
         self._log.close()
         self._directory.cleanup()
 
@@ -97,7 +102,10 @@ class Qemu:
     def _messages(self):
         """Messages of the monitor that are there."""
         while select.select([self._monitor], [], [], 0)[0]:
-            piece = self._monitor.recv(65536)
+            try:
+                piece = self._monitor.recv(65536)
+            except ConnectionResetError:
+                piece = b""
             if not piece:
                 break
             self._received += piece

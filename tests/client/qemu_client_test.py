@@ -44,7 +44,8 @@ def start(steps):
         assert len(cpus) == 2, cpus
         steps.passes("two CPUs")
         model = qemu.command("query-cpu-model-expansion", type="full", model={"name": "host"})
-        assert model["model"]["props"]["unpack"], model
+        properties = model["model"]["props"]
+        assert properties["unpack"], [name for name, on in properties.items() if on]
         steps.passes("CPU model of the host, with protection")
         qemu.command("quit")
         assert qemu.wait_for_end() == 0
@@ -86,15 +87,24 @@ def monitor(steps):
         steps.passes("quit of a running guest")
 
 
-def conversation(steps):
-    with Qemu("-kernel", TEARDOWN_GUEST, cpus=1, memory="1G") as qemu:
+def kernel_file(directory):
+    """The benchmark's guest as a kernel's file, which is loaded from address 0 on."""
+    path = pathlib.Path(directory) / "kernel"
+    path.write_bytes(bytes(0x10000) + TEARDOWN_GUEST.read_bytes())
+    return path
+
+
+def conversation(steps, directory):
+    with Qemu("-kernel", kernel_file(directory), cpus=1, memory="1G") as qemu:
         qemu.expect("memory 1024 MiB")
         qemu.expect("ready")
         steps.passes("SCP information and console input")
         qemu.type("t\n")
         qemu.expect("touched 1024 MiB")
+        qemu.expect("ready")
         steps.passes("all memory is written")
         qemu.type("r\n")
+        qemu.expect("memory 1024 MiB")
         qemu.expect("ready")
         steps.passes("DIAGNOSE 308 subcode 3: reboot")
         qemu.type("p\n")
@@ -106,9 +116,8 @@ def protected(steps, memory, size, directory):
     key = {**os.environ, "XDG_DATA_HOME": directory}
     image = pathlib.Path(directory) / "guest.pv"
     if not image.exists():
-        subprocess.run([LETHE, "check"], env=key, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([LETHE, "seal", "--kernel", TEARDOWN_GUEST, "--output", image], env=key,
-                       check=True)
+        subprocess.run([LETHE, "seal", "--kernel", kernel_file(directory), "--output", image],
+                       env=key, check=True)
     with Qemu("-kernel", image, "-object", "s390-pv-guest,id=pv0", cpus=1, memory=memory,
               machine=",confidential-guest-support=pv0", data_home=directory) as qemu:
         qemu.expect(f"memory {size} MiB")
@@ -142,8 +151,8 @@ def main():
     steps.run(start)
     steps.run(console)
     steps.run(monitor)
-    steps.run(conversation)
     with tempfile.TemporaryDirectory() as directory:
+        steps.run(conversation, directory)
         steps.run(protected, "1G", 1024, directory)
         # Above 2 GiB QEMU destroys the old guest in the background.
         steps.run(protected, "3G", 3072, directory)
