@@ -144,8 +144,9 @@ def protected(steps, memory, size, directory):
 
 
 def main():
-    if not (ROOT / "usr/bin/qemu-system-s390x").exists():
-        print("skipped: no s390x QEMU here (tools/qemu-client fetches it)")
+    library = pathlib.Path(LETHE).parent.parent / "preload/s390x-linux-gnu/liblethe-kvm.so"
+    if not (ROOT / "usr/bin/qemu-system-s390x").exists() or not library.exists():
+        print("skipped: no s390x QEMU here, or no liblethe-kvm.so for it (tools/qemu-client)")
         return SKIPPED
     steps = Steps()
     steps.run(start)
