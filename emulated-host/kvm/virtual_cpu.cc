@@ -367,6 +367,9 @@ bool VirtualCpu::Deliverable() {
 
 void VirtualCpu::Deliver() {
   FloatingInterrupts& floating = machine_.floating();
+  // Timer interruptions are what the timers say, whatever was injected.
+  local_.Take(Kind::kClockComparator);
+  local_.Take(Kind::kCpuTimer);
   for (;;) {
     InterruptionSet set = local_.pending() | floating.pending();
     cpu_.SetInterruptionPending(set != 0);
@@ -388,6 +391,8 @@ void VirtualCpu::Deliver() {
 }
 
 void VirtualCpu::Present(const abi::kvm_s390_irq& irq, InterruptionKind kind) {
+  // Vector registers and guarded storage are not there to be saved with a machine check.
+  constexpr std::uint64_t kNotSaved = Psw::Bit(25) | Psw::Bit(36);
   constexpr std::uint16_t kInitialPageFault = 0x0600;
   constexpr std::uint16_t kCompletedPageFault = 0x0680;
   constexpr std::uint16_t kVirtioSignal = 0x0d00;
@@ -395,7 +400,8 @@ void VirtualCpu::Present(const abi::kvm_s390_irq& irq, InterruptionKind kind) {
   switch (kind) {
     case Kind::kExigentMachineCheck:
     case Kind::kRepressibleMachineCheck:
-      return cpu_.PresentMachineCheck(irq.u.mchk.mcic, irq.u.mchk.failing_storage_address,
+      return cpu_.PresentMachineCheck(irq.u.mchk.mcic & ~kNotSaved,
+                                      irq.u.mchk.failing_storage_address,
                                       irq.u.mchk.ext_damage_code);
     case Kind::kProgram:
       return PresentProgram(irq);

@@ -8,8 +8,11 @@
 namespace lethe::conformance {
 namespace {
 
+// Bits of machine-check interruption codes.
 constexpr std::uint64_t kSystemDamage = 0x8000'0000'0000'0000;   // exigent
-constexpr std::uint64_t kChannelReport = 0x0000'0000'0000'0000;  // plus a subclass
+constexpr std::uint64_t kChannelReport = 0x0040'0000'0000'0000;  // repressible
+constexpr std::uint64_t kVectorValid = 0x0000'0040'0000'0000;
+constexpr std::uint64_t kGuardedStorageValid = 0x0000'0000'0800'0000;
 
 // --- what can be injected ------------------------------------------------------------------------
 
@@ -295,13 +298,20 @@ TEST_F(Delivery, AnExternalCallCanFollowADeliveredOne) {
 }
 
 TEST_F(Delivery, ClockComparator) {
-  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CLOCK_COMP), 0);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, 0), 0);
   ExpectExternal(0x1004);
 }
 
 TEST_F(Delivery, CpuTimer) {
-  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CPU_TIMER), 0);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0}), 0);
   ExpectExternal(0x1005);
+}
+
+TEST_F(Delivery, InjectedTimerInterruptionsAreForgottenUnlessTheTimersSaySo) {
+  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CLOCK_COMP), 0);
+  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CPU_TIMER), 0);
+  Complete({}, kEnabled);
+  EXPECT_TRUE(PendingOf(cpu_).empty());
 }
 
 TEST_F(Delivery, Service) {
@@ -369,9 +379,9 @@ TEST_F(Delivery, ExigentMachineCheck) {
 }
 
 TEST_F(Delivery, RepressibleMachineCheck) {
-  ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_MCHK, kChannelReportOn, 0x0000'0040'0000'0000), 0);
+  ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_MCHK, kChannelReportOn, kChannelReport), 0);
   Deliver(kMachineCheckNew);
-  EXPECT_NE(Load<std::uint64_t>(0xe8) & 0x0000'0040'0000'0000, 0);
+  EXPECT_NE(Load<std::uint64_t>(0xe8) & kChannelReport, 0);
 }
 
 TEST_F(Delivery, AMachineCheckSavesRegisters) {
@@ -392,6 +402,12 @@ TEST_F(Delivery, AMachineCheckHasItsAddressAndDamageCode) {
   Deliver(kMachineCheckNew);
   EXPECT_EQ(Load<std::uint64_t>(0xf8), 0x77000);
   EXPECT_EQ(Load<std::uint32_t>(0xf4), 0x1234u);
+}
+
+TEST_F(Delivery, AMachineCheckHasNoVectorRegistersWithoutAPlaceForThem) {
+  ASSERT_EQ(InjectMachineCheck(kSystemDamage | kVectorValid | kGuardedStorageValid, 0), 0);
+  Deliver(kMachineCheckNew);
+  EXPECT_EQ(Load<std::uint64_t>(0xe8) & (kVectorValid | kGuardedStorageValid), 0);
 }
 
 TEST_F(Delivery, IsInThePrefixArea) {
@@ -593,12 +609,24 @@ class Mask : public OneCpu, public ::testing::WithParamInterface<MaskCase> {
       case 0x42:
         ASSERT_EQ(InjectInputOutput(1, 0x42, 0, 3), 0);
         return;
+      case abi::KVM_S390_INT_CLOCK_COMP:
+      case abi::KVM_S390_INT_CPU_TIMER:
+        return;  // timers are no matter of injection
       default:
         ASSERT_EQ(InjectType(c.type), 0);
     }
   }
-  void RunWith(std::uint64_t psw, bool subclasses) {
+  void Enable() {
     EnableSubclasses();
+    if (GetParam().type == abi::KVM_S390_INT_CLOCK_COMP) {
+      SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, 0);
+    }
+    if (GetParam().type == abi::KVM_S390_INT_CPU_TIMER) {
+      SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0});
+    }
+  }
+  void RunWith(std::uint64_t psw, bool subclasses) {
+    Enable();
     if (!subclasses) {
       const std::uint64_t others = GetParam().control == 0    ? 0xe0 | kAllExternalOn
                                    : GetParam().control == 14 ? 0xc200'0000 | kAllSubclassesOn
@@ -633,8 +661,7 @@ TEST_P(Mask, OfTheSubclassHoldsItBack) {
 
 TEST_P(Mask, OpenedByTheGuestLetsItThrough) {
   InjectIt();
-  EnableSubclasses();
-  Store<std::uint8_t>(0x500, static_cast<std::uint8_t>(kAllOn >> 56));
+  Enable();
   Store<std::uint64_t>(0x508, kSupervisor | kAllOn);
   Store<std::uint64_t>(0x510, 0x12000);
   EXPECT_EQ(Execute({0xb2, 0xb2, 0x05, 0x08}), 0);  // LPSWE 0x508
@@ -677,6 +704,10 @@ class Priority : public OneCpu {
   std::vector<Delivered> DeliverAll() {
     std::vector<Delivered> list;
     EnableSubclasses();
+    if (timers_due_) {
+      SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, 0);
+      SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0});
+    }
     Program({0x83, 0x00, 0x02, 0x88});
     for (int turn = 0; turn < 40; ++turn) {
       SetPsw(cpu_, kSupervisor | kAllOn);
@@ -690,9 +721,15 @@ class Priority : public OneCpu {
         code = Load<std::uint32_t>(0xc0) >> 27;
       }
       list.push_back({landed, code});
+      if (code == 0x1004'0000) SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, ~std::uint64_t{0});
+      if (code == 0x1005'0000) {
+        SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0} >> 1);
+      }
     }
     return list;
   }
+
+  bool timers_due_ = false;
 };
 
 TEST_F(Priority, IsThatOfTheClassesAndThenOfKvm) {
@@ -704,8 +741,7 @@ TEST_F(Priority, IsThatOfTheClassesAndThenOfKvm) {
   ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_INT_PFAULT_DONE), 0);
   ASSERT_EQ(Interrupt(cpu_.fd, abi::KVM_S390_INT_PFAULT_INIT), 0);
   ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_INT_SERVICE, 0x12340), 0);
-  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CPU_TIMER), 0);
-  ASSERT_EQ(InjectType(abi::KVM_S390_INT_CLOCK_COMP), 0);
+  timers_due_ = true;
   ASSERT_EQ(InjectExternalCall(1), 0);
   ASSERT_EQ(InjectEmergency(1), 0);
   ASSERT_EQ(InjectMachineCheck(kSystemDamage, 0), 0);
@@ -721,7 +757,7 @@ TEST_F(Priority, IsThatOfTheClassesAndThenOfKvm) {
 
 TEST_F(Priority, MachineChecksComeBeforeExternalOnes) {
   ASSERT_EQ(InjectEmergency(0), 0);
-  ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_MCHK, kChannelReportOn, 0), 0);
+  ASSERT_EQ(Interrupt(vm(), abi::KVM_S390_MCHK, kChannelReportOn, kChannelReport), 0);
   EXPECT_EQ(DeliverAll(),
             (std::vector<Delivered>{{kMachineCheckNew, 0}, {kExternalNew, 0x1201'0000}}));
 }
@@ -777,7 +813,6 @@ class Timers : public OneCpu {
     return Load<std::uint64_t>(0x500);
   }
   static constexpr std::uint64_t kMillisecond = 4096 * 1000;
-  static constexpr std::uint64_t kTimersMask = 0xe0 | kClockComparatorOn | kCpuTimerOn;
 };
 
 TEST_F(Timers, APassedClockComparatorInterrupts) {
