@@ -14,7 +14,7 @@ constexpr std::uint64_t kServiceMask = Psw::Bit(54);
 
 struct ExternalKind {
   Kind kind;
-  std::uint64_t mask;
+  std::uint64_t mask;  // 0: none but that of the PSW
 };
 constexpr ExternalKind kExternalKinds[] = {
     {Kind::kEmergencySignal, kEmergencyMask},
@@ -23,9 +23,9 @@ constexpr ExternalKind kExternalKinds[] = {
     {Kind::kCpuTimer, kCpuTimerMask},
     {Kind::kServiceEvent, kServiceMask},
     {Kind::kService, kServiceMask},
-    {Kind::kPageFaultInitial, kServiceMask},
-    {Kind::kPageFaultCompleted, kServiceMask},
-    {Kind::kVirtio, kServiceMask},
+    {Kind::kPageFaultInitial, 0},
+    {Kind::kPageFaultCompleted, 0},
+    {Kind::kVirtio, 0},
 };
 
 // System damage and instruction-processing damage.
@@ -44,7 +44,7 @@ InterruptionSet Admitted(const InterruptionMasks& masks, std::uint64_t machine_c
   }
   if (masks.psw & Psw::kExternal) {
     for (const ExternalKind& row : kExternalKinds) {
-      if (masks.control0 & row.mask) set |= SetOf(row.kind);
+      if ((masks.control0 & row.mask) == row.mask) set |= SetOf(row.kind);
     }
   }
   if (masks.psw & Psw::kInputOutput) {

@@ -177,11 +177,13 @@ Disposition StoreHypervisorInformation(VirtualCpu& cpu, const InterceptedInstruc
   constexpr unsigned kFacility = 74;
   constexpr std::uint64_t kUnsupportedFunction = 4;
   if (!cpu.cpu().HasFacility(kFacility)) return cpu.Interrupt(ProgramCode::kOperation);
-  if (cpu.ProblemState()) return cpu.Interrupt(ProgramCode::kPrivilegedOperation);
   const int r1 = instruction.rre1();
   const int r2 = instruction.rre2();
   if (r1 == r2 || r1 % 2 != 0 || r2 % 2 != 0) return cpu.Interrupt(ProgramCode::kSpecification);
-  if (cpu.general()[r2] % kPageSize != 0) return cpu.Interrupt(ProgramCode::kSpecification);
+  const bool known = (cpu.general()[r1] & 0xffff) == 0;
+  if (known && !cpu.secure() && cpu.general()[r2] % kPageSize != 0) {
+    return cpu.Interrupt(ProgramCode::kSpecification);
+  }
   cpu.general()[r2 + 1] = kUnsupportedFunction;
   cpu.SetConditionCode(3);
   return Disposition::Resume();

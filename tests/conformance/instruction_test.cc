@@ -573,13 +573,25 @@ TEST_F(HypervisorInformation, RegistersAreEvenAndDifferent) {
   ExpectProgramInterruption({0xb2, 0x56, 0x00, 0x34}, 6);
 }
 
-TEST_F(HypervisorInformation, TheBlockIsAPage) {
+TEST_F(HypervisorInformation, TheBlockOfAKnownFunctionIsAPage) {
   General(4) = 0x8008;
   ExpectProgramInterruption({0xb2, 0x56, 0x00, 0x24}, 6);
 }
 
-TEST_F(HypervisorInformation, IsPrivileged) {
-  ExpectProgramInterruption({0xb2, 0x56, 0x00, 0x24}, 2, kSupervisor | kProblemState);
+TEST_F(HypervisorInformation, TheBlockOfAnUnknownFunctionIsNotLookedAt) {
+  General(2) = 1;
+  General(4) = 0x8008;
+  Complete({0xb2, 0x56, 0x00, 0x24});
+  EXPECT_EQ(ConditionCode(), 3);
+}
+
+TEST_F(HypervisorInformation, IsNotPrivileged) {
+  General(2) = 1;
+  General(4) = 0x8000;
+  Program({0x00, 0x00}, kProgramAt + 4);
+  ExpectProgramInterruption({0xb2, 0x56, 0x00, 0x24}, 1, kSupervisor | kProblemState);
+  EXPECT_EQ(Load<std::uint64_t>(0x158), kProgramAt + 6);
+  EXPECT_EQ(General(5), 4);
 }
 
 }  // namespace

@@ -691,6 +691,32 @@ INSTANTIATE_TEST_SUITE_P(
                  kMachineCheckNew}),
     CaseName());
 
+struct UnmaskedCase {
+  const char* name;
+  std::uint64_t type;
+};
+
+class Unmasked : public OneCpu, public ::testing::WithParamInterface<UnmaskedCase> {};
+
+// The service-signal mask is no affair of these.
+TEST_P(Unmasked, TheServiceSignalMaskDoesNotHoldItBack) {
+  const bool local = GetParam().type == abi::KVM_S390_INT_PFAULT_INIT;
+  ASSERT_EQ(Interrupt(local ? cpu_.fd : vm(), GetParam().type), 0);
+  EnableSubclasses();
+  SetControl(cpu_, 0, 0xe0);
+  Program({0x83, 0x00, 0x02, 0x88});
+  SetPsw(cpu_, kSupervisor | kExternalOn);
+  ASSERT_EQ(Run(cpu_), 0);
+  EXPECT_EQ(Landed(), kExternalNew);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Type, Unmasked,
+    ::testing::Values(UnmaskedCase{"PFAULT_INIT", abi::KVM_S390_INT_PFAULT_INIT},
+                      UnmaskedCase{"PFAULT_DONE", abi::KVM_S390_INT_PFAULT_DONE},
+                      UnmaskedCase{"VIRTIO", abi::KVM_S390_INT_VIRTIO}),
+    CaseName());
+
 // --- order ---------------------------------------------------------------------------------------
 
 class Priority : public OneCpu {
