@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "accel/kvm-s390/abi.h"
 #include "emulated-host/kvm/protection.h"
 #include "emulated-host/kvm/user_memory.h"
@@ -165,6 +166,8 @@ int PvCommand(VirtualMachine& machine, std::uintptr_t argument) {
   if (const int error = Fetch(argument, command); error != 0) return error;
   if (command.flags != 0) return -EINVAL;
   const int result = Execute(machine, command);
+  machine.host().log().Debug(absl::StrFormat("KVM_S390_PV_COMMAND %d: %d, rc %x, rrc %x",
+                                             command.cmd, result, command.rc, command.rrc));
   if (const int error = Put(argument, command); error != 0) return error;
   return result;
 }

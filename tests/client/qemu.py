@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import select
 import socket
 import subprocess
@@ -29,7 +30,7 @@ class Qemu:
         program = ROOT / "usr/bin/qemu-system-s390x"
         environment = {**os.environ, "XDG_DATA_HOME": str(data_home or path)}
         self.process = subprocess.Popen(
-            [LETHE, "emulate", "--sysroot", ROOT, "--", program, "-L", ROOT / "usr/share/qemu",
+            [LETHE, "emulate", "--log", "debug", "--sysroot", ROOT, "--", program, "-L", ROOT / "usr/share/qemu",
              "-accel", "kvm", "-machine", "s390-ccw-virtio" + machine, "-cpu", "host",
              "-m", memory, "-smp", str(cpus), "-nodefaults", "-display", "none",
              "-chardev", f"socket,id=qmp,path={path}/qmp", "-mon", "chardev=qmp,mode=control",
@@ -70,9 +71,14 @@ class Qemu:
         self._log.flush()
         return pathlib.Path(self._log.name).read_text(errors="replace")
 
-    def _wait(self, done, what):
+    def protection_commands(self):
+        """Those of KVM_S390_PV_COMMAND so far that succeeded, by number."""
+        return [int(number) for number in
+                re.findall(r"KVM_S390_PV_COMMAND (\d+): 0,", self.log())]
+
+    def _wait(self, done, what, patience=PATIENCE):
         """Until done() says yes; collects what the console says meanwhile."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not done():
             ended = self.process.poll() is not None
             said = self._read_console()
@@ -90,9 +96,9 @@ class Qemu:
         self.transcript += piece
         return bool(piece)
 
-    def expect(self, text):
+    def expect(self, text, patience=PATIENCE):
         """Waits until the console says `text`; what came before it is gone."""
-        self._wait(lambda: text in self.output, f"said {text!r}")
+        self._wait(lambda: text in self.output, f"said {text!r}", patience)
         self.output = self.output.split(text, 1)[1]
 
     def type(self, text):

@@ -8,12 +8,16 @@ import subprocess
 import sys
 import tempfile
 
-from qemu import LETHE, ROOT, Qemu
+from qemu import CACHE, LETHE, ROOT, Qemu
 
 PROGRAMS = pathlib.Path(os.environ.get("LETHE_TEST_PROGRAMS", "build/tests"))
 TEARDOWN_GUEST = PROGRAMS / "teardown_guest.bin"
 CLIENT_GUEST = PROGRAMS / "client" / "client_guest.elf"
+GUESTS = pathlib.Path(os.environ.get("LETHE_GUESTS", CACHE / "guests"))
+PREPARE, PERFORM = 9, 10  # of KVM_S390_PV_COMMAND
 SKIPPED = 77  # Meson's exit status
+# Linux takes its time: an emulated CPU in an emulated process.
+LINUX_PATIENCE = float(os.environ.get("LETHE_TEST_PATIENCE", "900"))
 
 
 class Steps:
@@ -141,6 +145,28 @@ def protected(steps, memory, size, directory):
         steps.passes(f"{memory}: a protected guest powers off")
         assert "KVM_PV" not in qemu.log(), qemu.log()
         steps.passes(f"{memory}: no Ultravisor call was refused")
+        commands = qemu.protection_commands()
+        lazily = PREPARE in commands and PERFORM in commands
+        assert lazily == (size > 2048), commands
+        steps.passes(f"{memory}: the old guest was destroyed by "
+                     + ("PREPARE and PERFORM" if lazily else "DISABLE"))
+
+
+def linux(steps):
+    with Qemu("-kernel", GUESTS / "linux-6.12", "-initrd", GUESTS / "initrd.gz", "-append",
+              "cryptomgr.notests=1 console=ttysclp0", memory="512M") as qemu:
+        qemu.expect("Linux version", LINUX_PATIENCE)
+        steps.passes("Debian's Linux starts")
+        qemu.expect("guest: 2 CPUs", LINUX_PATIENCE)
+        qemu.expect("guest: ready", LINUX_PATIENCE)
+        steps.passes("Debian's Linux runs its first process on two CPUs")
+        qemu.type("echo typed-$((40 + 2))\n")
+        qemu.expect("typed-42", LINUX_PATIENCE)
+        steps.passes("Linux takes what is typed")
+        qemu.type("poweroff\n")
+        qemu.wait_for_event("SHUTDOWN")
+        assert qemu.wait_for_end() == 0
+        steps.passes("Linux powers off")
 
 
 def main():
@@ -157,6 +183,8 @@ def main():
         steps.run(protected, "1G", 1024, directory)
         # Above 2 GiB QEMU destroys the old guest in the background.
         steps.run(protected, "3G", 3072, directory)
+    if (GUESTS / "linux-6.12").exists():
+        steps.run(linux)
     print(f"QEMU as client: {steps.passed} steps passed, {steps.failed} failed")
     return 1 if steps.failed else 0
 
