@@ -22,11 +22,10 @@ void AddressSpaces::set_key_mask(std::uint16_t mask) {
 void AddressSpaces::SetPrimary(std::uint16_t asn, const AsnSecondTableEntry& entry) {
   constexpr std::uint64_t kEventControl = Psw::Bit(57);
   constexpr std::uint64_t kOldSpaceAsked = Psw::Bit(32);
-  if (((cr1_ | entry.asce) & kEventControl) != 0) {
-    const std::uint64_t old_space_asked = (cr1_ & kEventControl) != 0 ? kOldSpaceAsked : 0;
-    event_ = ProgramInterruption{.code = ProgramCode::kSpaceSwitch,
-                                 .translation_exception = primary_asn() | old_space_asked};
-  }
+  const std::uint64_t old_space_asked = (cr1_ & kEventControl) != 0 ? kOldSpaceAsked : 0;
+  is_asked_for_ = ((cr1_ | entry.asce) & kEventControl) != 0;
+  switch_ = ProgramInterruption{.code = ProgramCode::kSpaceSwitch,
+                                .translation_exception = primary_asn() | old_space_asked};
   cr1_ = entry.asce;
   cr4_ = (cr4_ & kLeftHalf) | std::uint64_t{entry.authorization_index} << 16 | asn;
   cr5_ = (cr5_ & kLeftHalf) | entry.origin;
@@ -35,6 +34,10 @@ void AddressSpaces::SetPrimary(std::uint16_t asn, const AsnSecondTableEntry& ent
 void AddressSpaces::SetSecondary(std::uint16_t asn, std::uint64_t asce) {
   cr3_ = (cr3_ & ~std::uint64_t{0xffff}) | asn;
   cr7_ = asce;
+}
+
+std::optional<ProgramInterruption> AddressSpaces::Event() const {
+  return is_asked_for_ || cpu_.HasProgramEvent() ? switch_ : std::nullopt;
 }
 
 void AddressSpaces::Load() const {

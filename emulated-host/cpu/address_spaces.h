@@ -22,14 +22,15 @@ class AddressSpaces {
   std::uint16_t authorization_index() const { return static_cast<std::uint16_t>(cr4_ >> 16); }
 
   void set_key_mask(std::uint16_t mask);
-  // The space of `entry`, by its number, becomes the primary one. Notes a space-switch event.
+  // The space of `entry`, by its number, becomes the primary one.
   void SetPrimary(std::uint16_t asn, const AsnSecondTableEntry& entry);
   void SetSecondary(std::uint16_t asn, std::uint64_t asce);
   void SetSecondaryToPrimary() { SetSecondary(primary_asn(), cr1_); }
 
   void Load() const;
-  // The space-switch event that was noted, to be presented when the instruction is complete.
-  const std::optional<ProgramInterruption>& event() const { return event_; }
+  // The space-switch event that is to be presented now that the instruction is complete: one of the
+  // two spaces asks for it, or a PER event is to be indicated.
+  std::optional<ProgramInterruption> Event() const;
 
  private:
   Cpu& cpu_;
@@ -38,7 +39,8 @@ class AddressSpaces {
   std::uint64_t cr4_;
   std::uint64_t cr5_;
   std::uint64_t cr7_;
-  std::optional<ProgramInterruption> event_;
+  std::optional<ProgramInterruption> switch_;  // the event, should it occur
+  bool is_asked_for_ = false;
 };
 
 }  // namespace lethe::emulated

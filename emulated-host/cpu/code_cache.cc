@@ -21,7 +21,7 @@ const Op* RunLead(Cpu& cpu, const Op* op) {
   return next->handler(cpu, next);
 }
 const Op* RunRedecode(Cpu& cpu, const Op* op) { return cpu.Redecode(*op); }
-const Op* RunPageEnd(Cpu& cpu, const Op*) { return cpu.BranchTo(cpu.code_base() + kPageSize); }
+const Op* RunPageEnd(Cpu& cpu, const Op*) { return cpu.ContinueAt(cpu.code_base() + kPageSize); }
 const Op* RunCrossPage(Cpu& cpu, const Op* op) {
   cpu.SetCurrent(op);
   return cpu.CrossPage(*op);

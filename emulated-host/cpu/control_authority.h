@@ -51,7 +51,7 @@ inline void RequireKey(Cpu& cpu, std::uint8_t key) {
 }
 
 // The space-switch event of an instruction that made the CPU enter or leave home-space mode and is
-// complete, if one of the two spaces asks for it. What is reported is the space that was left: its
+// complete, if one of the two spaces asks for it or a PER event is to be indicated. What is reported is the space that was left: its
 // number (none for home space) and, in bit 32, whether it was the one that asked.
 inline std::optional<ProgramInterruption> SpaceSwitchEvent(Cpu& cpu, AddressSpace from,
                                                            AddressSpace to) {
@@ -59,7 +59,9 @@ inline std::optional<ProgramInterruption> SpaceSwitchEvent(Cpu& cpu, AddressSpac
   constexpr std::uint64_t kLeftSpaceAsked = Psw::Bit(32);
   const bool was_home = from == AddressSpace::kHome;
   if (was_home == (to == AddressSpace::kHome)) return std::nullopt;
-  if (((cpu.cr(1) | cpu.cr(13)) & kEventControl) == 0) return std::nullopt;
+  if (((cpu.cr(1) | cpu.cr(13)) & kEventControl) == 0 && !cpu.HasProgramEvent()) {
+    return std::nullopt;
+  }
   const bool asked = (cpu.cr(was_home ? 13 : 1) & kEventControl) != 0;
   const std::uint64_t left = was_home ? 0 : cpu.cr(4) & 0xffff;
   return ProgramInterruption{.code = ProgramCode::kSpaceSwitch,

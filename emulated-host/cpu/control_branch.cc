@@ -46,7 +46,7 @@ void SaveReturnAddress(Cpu& cpu, const Op& op) {
 
 const Op* ContinueAt(Cpu& cpu, const Psw& psw) {
   cpu.SetPswMask(psw.mask);
-  return cpu.Resume(psw.address);
+  return cpu.BranchAndResume(psw.address);
 }
 
 // --- BRANCH AND SET AUTHORITY --------------------------------------------------------------------
@@ -243,7 +243,7 @@ const Op* ResumeProgram(Cpu& cpu, const Op& op) {
   cpu.ar(area.base) = access;
   cpu.gr(area.base) = general;
   const std::uint8_t length = cpu.InstructionLength(op);
-  const Op* const next = cpu.LoadPsw(psw);
+  const Op* const next = cpu.BranchToPsw(psw);
   const auto event = SpaceSwitchEvent(cpu, from, CurrentSpace(cpu));
   if (event.has_value() && DatIsOn(cpu)) cpu.PresentProgram(*event, length);
   return next;

@@ -52,7 +52,7 @@ const Op* BranchAndStack(Cpu& cpu, const Op& op) {
   const Psw back =
       op.r1 == 0 ? Psw{cpu.psw_mask(), next} : WithAddressAndMode(cpu.psw_mask(), cpu.gr(op.r1));
   LinkageStack(cpu).Push(LinkageStack::Type::kBranch, back, AddressWithMode(cpu, target));
-  return cpu.Resume(target);
+  return op.r2 == 0 ? cpu.Resume(target) : cpu.BranchAndResume(target);
 }
 
 template <typename Take>

@@ -30,8 +30,8 @@ void RequirePrimaryMode(Cpu& cpu, bool or_access_register_mode) {
 const Op* Complete(Cpu& cpu, const Op& op, const Psw& psw, const AddressSpaces& spaces) {
   const std::uint8_t length = cpu.InstructionLength(op);
   spaces.Load();
-  const Op* const next = cpu.LoadPsw(psw);
-  if (spaces.event().has_value()) cpu.PresentProgram(*spaces.event(), length);
+  const Op* const next = cpu.BranchToPsw(psw);
+  if (const auto event = spaces.Event()) cpu.PresentProgram(*event, length);
   return next;
 }
 

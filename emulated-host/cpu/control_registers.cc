@@ -76,10 +76,12 @@ void LoadUsingRealAddressLong(Cpu& cpu, const Op& op) {
 
 void StoreUsingRealAddress(Cpu& cpu, const Op& op) {
   cpu.StoreReal<std::uint32_t>(RealOperand2<std::uint32_t>(cpu, op), cpu.Low(op.r1));
+  cpu.NoteStoreUsingRealAddress();
 }
 
 void StoreUsingRealAddressLong(Cpu& cpu, const Op& op) {
   cpu.StoreReal<std::uint64_t>(RealOperand2<std::uint64_t>(cpu, op), cpu.gr(op.r1));
+  cpu.NoteStoreUsingRealAddress();
 }
 
 constexpr Instruction kInstructions[] = {

@@ -16,8 +16,8 @@ std::uint64_t AddressMaskOf(std::uint64_t psw_mask) {
   return (psw_mask & Psw::kBasicAddressing) != 0 ? 0x7fff'ffff : 0xff'ffff;
 }
 
-// Early PSW specification exceptions: bits that must be zero, modes that do not exist, an address
-// beyond the addressing mode.
+}  // namespace
+
 bool IsValid(const Psw& psw) {
   constexpr std::uint64_t kMustBeZero = Psw::Bit(0) | Psw::Bit(2) | Psw::Bit(3) | Psw::Bit(4) |
                                         Psw::kShort | (std::uint64_t{0x7f} << 33) | 0x7fff'ffff;
@@ -27,8 +27,6 @@ bool IsValid(const Psw& psw) {
   }
   return (psw.address & ~AddressMaskOf(psw.mask)) == 0;
 }
-
-}  // namespace
 
 Cpu::Cpu(const CpuModel& model, std::uint16_t address, GuestStorage& storage, CpuGroup& group,
          CpuHost& host)
@@ -85,7 +83,8 @@ void Cpu::SetPswMask(std::uint64_t mask) {
 
 void Cpu::AfterPswChange(std::uint64_t old_mask) {
   const std::uint64_t mask = registers_.psw.mask;
-  constexpr std::uint64_t kContextBits = Psw::kDat | Psw::kKeyMask | Psw::kAddressSpaceMask;
+  constexpr std::uint64_t kContextBits =
+      Psw::kDat | Psw::kKeyMask | Psw::kAddressSpaceMask | Psw::kPer;
   address_mask_ = AddressMaskOf(mask);
   if (((mask ^ old_mask) & kContextBits) != 0) UpdateContexts();
   if ((mask & ~old_mask & kInterruptionMasks) != 0) InterruptionsMayBeEnabled();
@@ -112,6 +111,7 @@ void Cpu::SetControl(int number, std::uint64_t value) {
       break;
     case 1:
     case 7:
+    case 9:
     case 13:
       if (changed != 0) UpdateContexts();
       break;
@@ -138,6 +138,8 @@ void Cpu::Reset() {
   // CPU reset leaves the registers alone; what is pending belongs to the host.
   ClearTranslations();
   program_new_psw_ = false;
+  events_ = {};
+  debug_due_ = false;
 }
 
 void Cpu::InitialReset() {
@@ -206,6 +208,7 @@ Exit Cpu::Run() {
   UpdateContexts();
   UpdateTimers();
   InterruptionsMayBeEnabled();
+  FinishStep();  // of an instruction that the host has completed
   while (!leaving_) {
     try {
       RunBlocks();
@@ -213,10 +216,13 @@ Exit Cpu::Run() {
       CatchInterruption(interruption);
     } catch (const RestartInstruction&) {
       if (current_ != nullptr) next_address_ = InstructionAddress(*current_);
+      AbandonStep();
     } catch (const LeaveRun&) {
       if (current_ != nullptr) next_address_ = InstructionAddress(*current_);
+      AbandonStep();
       Leave(Exit::Reason::kHost);
     }
+    if (step_.open) EndStep();
   }
   FinishCodeWork();
   LeaveGuest();
@@ -234,16 +240,20 @@ void Cpu::RunBlocks() {
       continue;
     }
     if (!PswAllowsInstructions()) continue;
+    if (StepsSingly()) return Step();
     const Op* op = Enter();
     while (op != nullptr && !WantsAttention()) {
       op = op->handler(*this, op);
     }
-    if (op != nullptr) {
-      // An executed op here is the one behind an instruction that fell through.
-      next_address_ = op->executed ? WrapAddress(executed_address_ + executed_length_)
-                                   : WrapAddress(code_base_ + op->offset);
-    }
+    if (op != nullptr) next_address_ = AddressOf(*op);
   }
+}
+
+// Where the program goes on that has come as far as `op`.
+std::uint64_t Cpu::AddressOf(const Op& op) const {
+  // An executed op here is the one behind an instruction that fell through.
+  return (op.executed ? executed_address_ + executed_length_ : code_base_ + op.offset) &
+         address_mask_;
 }
 
 // Finds, or decodes, the op at next_address_.
@@ -278,9 +288,10 @@ const Op* Cpu::Enter() {
 }
 
 const Op* Cpu::LinkBranch(const Op& op) {
+  SetBreakingEvent();
   const std::uint64_t target = RelativeAddress(op);
   const bool linkable = op.link == 3 && (target & kPageMask) == code_base_;
-  if (!linkable) return BranchTo(target);
+  if (!linkable) return ContinueAt(target);
   const Op* const to =
       code_->Find(code_->PageOf(op), static_cast<std::uint32_t>(target - code_base_));
   if (to == nullptr) return LeaveBlock(target);
@@ -345,7 +356,7 @@ void Cpu::CatchInterruption(const ProgramInterruption& interruption) {
   // Without a current instruction it was the fetch of one that failed.
   constexpr std::uint8_t kUnknownLength = 2;
   std::uint64_t address = next_address_;
-  std::uint8_t length = kUnknownLength;
+  std::uint8_t length = step_.open && step_.length != 0 ? step_.length : kUnknownLength;
   if (current_ != nullptr) {
     address = InstructionAddress(*current_);
     length = InstructionLength(*current_);
@@ -353,6 +364,7 @@ void Cpu::CatchInterruption(const ProgramInterruption& interruption) {
   const Psw before{psw_mask(), address};
   next_address_ = interruption.nullifies ? address : WrapAddress(address + length);
   ExportPsw();
+  DropEventsOf(interruption);
   PresentProgram(interruption, length);
   if (program_new_psw_ && registers_.psw == before) {
     exit_.program = interruption.code;
@@ -364,7 +376,18 @@ void Cpu::CatchInterruption(const ProgramInterruption& interruption) {
 
 const Op* Cpu::Resume(std::uint64_t address) { return LeaveBlock(WrapAddress(address)); }
 
+const Op* Cpu::BranchAndResume(std::uint64_t address) {
+  SetBreakingEvent();
+  return Resume(address);
+}
+
 const Op* Cpu::LoadPsw(const Psw& psw) {
+  step_.is_psw_load = true;
+  return BranchToPsw(psw);
+}
+
+const Op* Cpu::BranchToPsw(const Psw& psw) {
+  SetBreakingEvent();
   program_new_psw_ = false;
   SetPsw(psw);
   return nullptr;

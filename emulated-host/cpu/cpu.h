@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -14,6 +15,7 @@
 #include "emulated-host/cpu/cpu_model.h"
 #include "emulated-host/cpu/guest_bytes.h"
 #include "emulated-host/cpu/instruction.h"
+#include "emulated-host/cpu/program_event.h"
 #include "emulated-host/cpu/program_interruption.h"
 #include "emulated-host/cpu/registers.h"
 #include "emulated-host/storage/guest_storage.h"
@@ -41,6 +43,7 @@ struct Exit {
     kOperation,  // operation exception, reported only if CpuModel::intercept_operation; PSW behind
     kProgramLoop,  // the program-new PSW is invalid or loops on the same exception
     kHost,         // a CpuHost function said kLeave
+    kDebug,        // what SetDebug asked for; PSW is at the next instruction
   };
   Reason reason = Reason::kHost;
   // First halfword of the instruction, and the four bytes behind it (SIE: IPA and IPB); of the
@@ -49,6 +52,7 @@ struct Exit {
   std::uint32_t ipb = 0;
   std::uint8_t length = 0;                   // of the instruction; an executed one: of EX/EXRL
   ProgramCode program = ProgramCode::kNone;  // kProgramLoop
+  DebugEvent debug;                          // kDebug
 };
 
 // Where a logical address leads.
@@ -104,10 +108,14 @@ class Cpu {
   void SetConfiguration(ConfigurationId configuration);
   ConfigurationId configuration() const { return configuration_; }
   std::uint64_t Tod() const;  // the TOD clock that the program sees
+  // What Run stops for besides. An instruction that the host completes counts as done at the next
+  // Run.
+  void SetDebug(DebugRequest request);
 
   // Interruption actions, to be called in OnAttention or outside of Run(): store the parameters in
   // the prefix area, swap PSWs, purge what must be purged. No check of masks. The current PSW
   // becomes the old one as it is: whoever presents a program interruption has set its address.
+  // PER events of the last instruction go with the program interruption, or before any other one.
   void PresentProgram(const ProgramInterruption& interruption, std::uint8_t instruction_length);
   void PresentExternal(std::uint16_t code, std::uint16_t cpu_address, std::uint32_t parameter,
                        std::uint64_t parameter64);
@@ -260,20 +268,32 @@ class Cpu {
   std::uint64_t psw_mask() const;  // with the current condition code
   bool HasFacility(Facility facility) const { return model_.Has(facility); }
 
-  // Branching: a branch function returns one of these.
+  // Branching: a branch function returns one of these. Those that say "taken" set the
+  // breaking-event address.
   const Op* BranchTo(std::uint64_t address);        // taken, any address (wrapped here)
   const Op* BranchRelative(const Op& op);           // taken, to RelativeAddress(op); fast
   const Op* Next(const Op& op) { return &op + 1; }  // not taken
   // The PSW was changed as a whole or in its mode bits (SetPsw, SetPswMask, SetControl of an
   // address space, SetPrefix): continue at `address`.
   const Op* Resume(std::uint64_t address);
+  const Op* BranchAndResume(std::uint64_t address);  // the same for a branch: taken
+  // An interruptible instruction has done a unit of operation and is to be entered again.
+  const Op* Again(const Op& op) { return ContinueAt(InstructionAddress(op)); }
   // Replaces PSW bits 0-63 (with the condition code); what SSM, STOSM, STNSM, SPKA, SAC, SAM need.
   // To be followed by Resume(NextAddress(op)), unless only bits of the mask that neither address
   // modes nor DAT depend on were changed (key, condition code, program mask, I/O and external
   // masks): then a branching function may return Next(op).
   void SetPswMask(std::uint64_t mask);
-  // LPSW, LPSWE: loads the PSW, whatever it is (an invalid one interrupts early, as it must).
+  // LPSW, LPSWE: loads the PSW, whatever it is (an invalid one interrupts early, as it must). Sets
+  // the breaking-event address, but is no branch to PER.
   const Op* LoadPsw(const Psw& psw);
+  // The same for an instruction that branches (PROGRAM CALL, PROGRAM RETURN, RESUME PROGRAM ...).
+  const Op* BranchToPsw(const Psw& psw);
+  // Will PER have something to say of the current instruction? (Space-switch events depend on it.)
+  // To be asked when all is done.
+  bool HasProgramEvent();
+  // STURA, STURG have stored.
+  void NoteStoreUsingRealAddress();
   // The host completes this instruction (Exit::kInstruction). PSW points behind it.
   const Op* Intercept(const Op& op);
 
@@ -284,6 +304,7 @@ class Cpu {
     next_address_ = address;
     return nullptr;
   }
+  const Op* ContinueAt(std::uint64_t address);  // as BranchTo, for what is no branch
   const Op* LinkBranch(const Op& op);
   const Op* Redecode(const Op& op);
   const Op* UnknownOperation(const Op& op);
@@ -362,6 +383,24 @@ class Cpu {
   const Op* RunExecuted(std::uint64_t text, std::uint64_t target, std::uint64_t address,
                         std::uint8_t length);
   std::uint64_t FetchInstruction(std::uint64_t address);
+
+  // Program-event recording and single steps (cpu_events.cc).
+  void SetBreakingEvent();
+  bool StepsSingly() const;
+  bool WatchesStores() const;
+  bool Records(std::uint64_t event) const { return (step_.per_control & event) != 0; }
+  void Step();
+  void EndStep();
+  void AbandonStep();
+  void CompleteEvents();
+  void DropEventsOf(const ProgramInterruption& interruption);
+  void PresentEvents();
+  void FinishStep();
+  void NoteFetch(std::uint64_t address);
+  void NoteStore(const AddressContext& context, AddressSpace space, LogicalAddress at,
+                 std::size_t length);
+  bool IsAlterationSpace(AddressSpace space, LogicalAddress at);
+  std::uint64_t AddressOf(const Op& op) const;
 
   // Interruptions (interruption.cc).
   std::uint8_t* PrefixArea(std::uint64_t offset, std::size_t length);
@@ -457,6 +496,22 @@ class Cpu {
   bool running_ = false;          // inside of Run()
   bool presenting_ = false;       // an interruption is being stored: no instruction to restart
   bool program_new_psw_ = false;  // the PSW was loaded by a program interruption just now
+
+  // Of the instruction that runs as a single step.
+  struct StepState {
+    bool open = false;
+    bool complete = false;          // its events are all recorded
+    bool is_psw_load = false;       // LPSW, LPSWE: what breaks the sequence is no branch
+    std::uint8_t length = 0;        // 0: not fetched
+    std::uint64_t per_control = 0;  // control registers 9, 10 and 11 at its start; 0: PER is off
+    AddressRange per_range;
+    std::uint64_t breaking_event_before = 0;
+    std::optional<std::uint64_t> watched_store;  // the watchpoint it has met
+  };
+  StepState step_;        // stays after its end until the host has done its part
+  ProgramEvents events_;  // recorded and not presented
+  DebugRequest debug_;
+  bool debug_due_ = false;  // an instruction has been executed that debug_ was not asked about
 
   std::vector<std::unique_ptr<AddressContext>> contexts_;
   std::unique_ptr<AddressContext> blank_;  // always empty

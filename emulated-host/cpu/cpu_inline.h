@@ -187,7 +187,16 @@ inline std::uint64_t Cpu::psw_mask() const {
   return (registers_.psw.mask & ~Psw::kConditionCodeMask) | std::uint64_t{cc_} << 44;
 }
 
+inline void Cpu::SetBreakingEvent() {
+  registers_.breaking_event_address = InstructionAddress(*current_);
+}
+
 inline const Op* Cpu::BranchTo(std::uint64_t address) {
+  SetBreakingEvent();
+  return ContinueAt(address);
+}
+
+inline const Op* Cpu::ContinueAt(std::uint64_t address) {
   address &= address_mask_;
   const JumpEntry& entry = (*jumps_)[JumpIndex(address)];
   if (entry.address == address && entry.context == code_context_id_) [[likely]] {
@@ -199,6 +208,7 @@ inline const Op* Cpu::BranchTo(std::uint64_t address) {
 
 inline const Op* Cpu::BranchRelative(const Op& op) {
   if ((op.link & 1) == 0) [[likely]] {
+    registers_.breaking_event_address = code_base_ + op.offset;  // no executed op has a link
     return reinterpret_cast<const Op*>(reinterpret_cast<const char*>(&op) + op.link);
   }
   return LinkBranch(op);

@@ -35,6 +35,10 @@ inline constexpr std::uint8_t kKeyChanged = 0x02;
 inline constexpr Facility kEnhancedDatFacility = 8;
 inline constexpr Facility kFetchStoreIndicationFacility = 75;
 
+// Early PSW specification exceptions: bits that must be zero, modes that do not exist, an address
+// beyond the addressing mode.
+bool IsValid(const Psw& psw);
+
 struct Cpu::CodePageEntry {
   std::uint64_t address = 1;  // of the logical page; odd: empty
   std::uint32_t context = 0;

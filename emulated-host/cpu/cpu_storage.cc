@@ -125,7 +125,8 @@ void Cpu::UpdateContexts() {
   }
   AddressContext& fast = data_context_ == nullptr ? *blank_ : *data_context_;
   data_read_ = fast.read.data();
-  data_write_ = fast.write.data();
+  // Stores that PER may have to record go the slow way.
+  data_write_ = WatchesStores() ? blank_->write.data() : fast.write.data();
   if (code_context_id_ != code_context_->id) {
     code_context_id_ = code_context_->id;
     RaiseAttention(kResync);
@@ -355,7 +356,9 @@ void Cpu::StoreSlow(LogicalAddress to, std::uint64_t value, std::size_t length) 
     return WriteAny(reinterpret_cast<std::uint8_t*>(entry.addend + to.address), value, length);
   }
   if (RestOfPage(to.address) >= length) {
-    const Target target = Resolve(OperandOf(to), to, Access::kStore);
+    const Operand operand = OperandOf(to);
+    const Target target = Resolve(operand, to, Access::kStore);
+    NoteStore(*operand.context, operand.space, to, length);
     WriteAny(target.bytes, value, length);
     if (target.watched) CodeStored(target.absolute, length);
     return;
@@ -374,6 +377,7 @@ void Cpu::StoreSlow16(LogicalAddress to, Uint128 value) {
 std::uint8_t* Cpu::SpanOf(const Operand& operand, LogicalAddress at, Access access,
                           std::size_t length) {
   const Target target = Resolve(operand, at, access);
+  if (access == Access::kStore) NoteStore(*operand.context, operand.space, at, length);
   if (target.watched) CodeStored(target.absolute, length, /*done=*/false);
   return target.bytes;
 }

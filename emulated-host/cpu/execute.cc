@@ -83,6 +83,7 @@ const Op* Cpu::RunExecuted(InstructionText text, std::uint64_t target, std::uint
 const Op* Cpu::Execute(const Op& op, std::uint64_t target, std::uint8_t modifier) {
   SpecificationUnless(target % 2 == 0);
   const InstructionText text = FetchInstruction(target);
+  if (step_.open) NoteFetch(target);
   if (IsExecute(text)) Interrupt(ProgramCode::kExecute);
   return RunExecuted(text | std::uint64_t{modifier} << 48, target, InstructionAddress(op),
                      InstructionLength(op));
@@ -93,6 +94,6 @@ const Op* Cpu::CrossPage(const Op& op) {
   return RunExecuted(FetchInstruction(address), address, address, op.length);
 }
 
-const Op* Cpu::EndExecuted() { return BranchTo(executed_address_ + executed_length_); }
+const Op* Cpu::EndExecuted() { return ContinueAt(executed_address_ + executed_length_); }
 
 }  // namespace lethe::emulated

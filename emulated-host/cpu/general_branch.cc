@@ -79,18 +79,22 @@ const Op* BranchRelativeAndSave(Cpu& cpu, const Op& op) {
   return cpu.BranchRelative(op);
 }
 
-const Op* ContinueInMode(Cpu& cpu, int bits, U64 address) {
+void SetMode(Cpu& cpu, int bits) {
   U64 mask = cpu.psw_mask() & ~(Psw::kExtendedAddressing | Psw::kBasicAddressing);
   if (bits == 64) mask |= Psw::kExtendedAddressing;
   if (bits >= 31) mask |= Psw::kBasicAddressing;
   cpu.SetPswMask(mask);
-  return cpu.Resume(cpu.WrapAddress(address));
+}
+
+const Op* BranchInMode(Cpu& cpu, int bits, U64 address) {
+  SetMode(cpu, bits);
+  return cpu.BranchAndResume(address);
 }
 
 // BASSM, BSM: bit 63 of the target chooses the 64-bit mode, else bit 32 the 31-bit mode.
 const Op* BranchInModeOf(Cpu& cpu, U64 target) {
-  if ((target & 1) != 0) return ContinueInMode(cpu, 64, target & ~U64{1});
-  return ContinueInMode(cpu, (target & kMode31) != 0 ? 31 : 24, target);
+  if ((target & 1) != 0) return BranchInMode(cpu, 64, target & ~U64{1});
+  return BranchInMode(cpu, (target & kMode31) != 0 ? 31 : 24, target);
 }
 
 const Op* BranchAndSaveAndSetMode(Cpu& cpu, const Op& op) {
@@ -124,7 +128,8 @@ template <int kBits>
 const Op* SetAddressingMode(Cpu& cpu, const Op& op) {
   if (kBits < 64) cpu.SpecificationUnless(cpu.InstructionAddress(op) >> (kBits & 63) == 0);
   const U64 next = cpu.NextAddress(op);
-  return ContinueInMode(cpu, kBits, next);
+  SetMode(cpu, kBits);
+  return cpu.Resume(next);
 }
 
 void TestAddressingMode(Cpu& cpu, const Op&) {

@@ -225,7 +225,7 @@ const Op* PerformLockedOperation(Cpu& cpu, const Op& op) {
   operation.Check();
   // Whoever waits here could not take part in a purge that the holder waits for: try again.
   absl::Mutex& lock = cpu.group().operation_lock();
-  if (!lock.TryLock()) return cpu.BranchTo(cpu.InstructionAddress(op));
+  if (!lock.TryLock()) return cpu.Again(op);
   const auto unlock =
       absl::MakeCleanup([&lock]() ABSL_NO_THREAD_SAFETY_ANALYSIS { lock.Unlock(); });
   cpu.SetCc(operation.Perform());

@@ -166,7 +166,7 @@ const Op* MoveLong(Cpu& cpu, const Op& op) {
   to.Save(cpu);
   from.Save(cpu);
   for (std::size_t done = 0; to.length != 0;) {
-    if (done >= kUnitOfOperation) return cpu.BranchTo(cpu.InstructionAddress(op));
+    if (done >= kUnitOfOperation) return cpu.Again(op);
     done += MoveSome<U8>(cpu, to, from, pad);
   }
   cpu.SetCc(cc);
@@ -183,7 +183,7 @@ const Op* CompareLong(Cpu& cpu, const Op& op) {
   second.Save(cpu);
   int order = 0;
   for (std::size_t done = 0; order == 0 && (first.length != 0 || second.length != 0);) {
-    if (done >= kUnitOfOperation) return cpu.BranchTo(cpu.InstructionAddress(op));
+    if (done >= kUnitOfOperation) return cpu.Again(op);
     done += CompareSome<U8>(cpu, first, second, pad, &order);
   }
   cpu.SetCc(order == 0 ? 0 : order < 0 ? 1 : 2);

@@ -53,7 +53,7 @@ const Op* CompareAndFormCodeword(Cpu& cpu, const Op& op) {
   cpu.SpecificationUnless(((cpu.gr(1) | cpu.gr(2) | cpu.gr(3)) & 1) == 0);
   const U64 mask = widths.key == 6 ? (U64{1} << 48) - 1 : 0xffff;
   for (std::size_t done = 0;; done += widths.key) {
-    if (done >= kUnitOfOperation) return cpu.BranchTo(cpu.InstructionAddress(op));
+    if (done >= kUnitOfOperation) return cpu.Again(op);
     const U64 index = cpu.gr(2) & 0xffff;
     if (index > limit) {
       SetLengthInRegister(cpu, 2, LengthInRegister(cpu, 3) | widths.leftmost);

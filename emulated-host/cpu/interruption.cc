@@ -1,6 +1,8 @@
 // Interruption actions (Principles of Operation, "Interruptions", and the figure of assigned
 // storage locations).
 
+#include <utility>
+
 #include "base/big_endian.h"
 #include "emulated-host/cpu/cpu_private.h"
 
@@ -18,7 +20,10 @@ struct Lowcore {
   static constexpr std::uint64_t kProgramCode = 0x8e;
   static constexpr std::uint64_t kDataExceptionCode = 0x90;
   static constexpr std::uint64_t kMonitorClass = 0x94;
+  static constexpr std::uint64_t kPerCode = 0x96;
+  static constexpr std::uint64_t kPerAddress = 0x98;
   static constexpr std::uint64_t kExceptionAccess = 0xa0;
+  static constexpr std::uint64_t kPerAccess = 0xa1;
   static constexpr std::uint64_t kOperandAccess = 0xa2;
   static constexpr std::uint64_t kTranslationException = 0xa8;
   static constexpr std::uint64_t kMonitorCode = 0xb0;
@@ -108,8 +113,17 @@ void Cpu::SwapPsw(std::uint64_t old_psw, std::uint64_t new_psw) {
 
 void Cpu::PresentProgram(const ProgramInterruption& interruption, std::uint8_t instruction_length) {
   Present([&] {
+    auto code = static_cast<std::uint16_t>(interruption.code);
+    if (step_.open) CompleteEvents();
+    const ProgramEvents events = std::exchange(events_, {});
+    if (events.code != 0) {
+      code |= static_cast<std::uint16_t>(ProgramCode::kPer);
+      StoreLowcore(Lowcore::kPerCode, static_cast<std::uint16_t>(events.code << 8 | events.mode));
+      StoreLowcore(Lowcore::kPerAddress, events.address);
+      StoreLowcore(Lowcore::kPerAccess, events.access);
+    }
     StoreLowcore<std::uint16_t>(Lowcore::kProgramLength, instruction_length);
-    StoreLowcore(Lowcore::kProgramCode, static_cast<std::uint16_t>(interruption.code));
+    StoreLowcore(Lowcore::kProgramCode, code);
     StoreLowcore(Lowcore::kBreakingEvent, registers_.breaking_event_address);
     if (interruption.code == ProgramCode::kData) {
       StoreLowcore(Lowcore::kDataExceptionCode, interruption.data_exception);
@@ -134,6 +148,7 @@ void Cpu::PresentProgram(const ProgramInterruption& interruption, std::uint8_t i
 
 void Cpu::PresentExternal(std::uint16_t code, std::uint16_t cpu_address, std::uint32_t parameter,
                           std::uint64_t parameter64) {
+  PresentEvents();
   Present([&] {
     StoreLowcore(Lowcore::kExternalParameter, parameter);
     StoreLowcore(Lowcore::kExternalCpuAddress, cpu_address);
@@ -145,6 +160,7 @@ void Cpu::PresentExternal(std::uint16_t code, std::uint16_t cpu_address, std::ui
 
 void Cpu::PresentInputOutput(std::uint16_t subchannel_id, std::uint16_t number,
                              std::uint32_t parameter, std::uint32_t word) {
+  PresentEvents();
   Present([&] {
     StoreLowcore(Lowcore::kSubchannelId, subchannel_id);
     StoreLowcore(Lowcore::kSubchannelNumber, number);
@@ -156,6 +172,7 @@ void Cpu::PresentInputOutput(std::uint16_t subchannel_id, std::uint16_t number,
 
 void Cpu::PresentMachineCheck(std::uint64_t code, std::uint64_t failing_address,
                               std::uint32_t external_damage) {
+  PresentEvents();
   Present([&] {
     StoreStatusAt(PrefixArea(Lowcore::kStatus, 512));
     StoreLowcore(Lowcore::kMachineCheckCode, code);
@@ -166,6 +183,7 @@ void Cpu::PresentMachineCheck(std::uint64_t code, std::uint64_t failing_address,
 }
 
 void Cpu::PresentRestart() {
+  PresentEvents();
   Present([&] { SwapPsw(Lowcore::kRestartOld, Lowcore::kRestartNew); });
 }
 
