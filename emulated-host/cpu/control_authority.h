@@ -51,8 +51,9 @@ inline void RequireKey(Cpu& cpu, std::uint8_t key) {
 }
 
 // The space-switch event of an instruction that made the CPU enter or leave home-space mode and is
-// complete, if one of the two spaces asks for it or a PER event is to be indicated. What is reported is the space that was left: its
-// number (none for home space) and, in bit 32, whether it was the one that asked.
+// complete, if one of the two spaces asks for it or a PER event is to be indicated. What is
+// reported is the space that was left: its number (none for home space) and, in bit 32, whether it
+// was the one that asked.
 inline std::optional<ProgramInterruption> SpaceSwitchEvent(Cpu& cpu, AddressSpace from,
                                                            AddressSpace to) {
   constexpr std::uint64_t kEventControl = Psw::Bit(57);

@@ -152,6 +152,7 @@ void Cpu::InitialReset() {
   registers_.tod_programmable = 0;
   registers_.clock_comparator = 0;
   registers_.breaking_event_address = 1;
+  breaking_op_ = 0;
   registers_.program_parameter = 0;
   cpu_timer_.store(0, std::memory_order_relaxed);
   ContextChanged();
@@ -225,6 +226,7 @@ Exit Cpu::Run() {
     if (step_.open) EndStep();
   }
   FinishCodeWork();
+  SettleBreakingEvent();
   LeaveGuest();
   StopCpuTimer();
   running_ = false;
@@ -258,6 +260,7 @@ std::uint64_t Cpu::AddressOf(const Op& op) const {
 
 // Finds, or decodes, the op at next_address_.
 const Op* Cpu::Enter() {
+  SettleBreakingEvent();
   const std::uint64_t address = next_address_;
   SpecificationUnless(address % 2 == 0);
   const std::uint64_t base = address & kPageMask;
@@ -291,7 +294,7 @@ const Op* Cpu::LinkBranch(const Op& op) {
   SetBreakingEvent();
   const std::uint64_t target = RelativeAddress(op);
   const bool linkable = op.link == 3 && (target & kPageMask) == code_base_;
-  if (!linkable) return ContinueAt(target);
+  if (!linkable) return Jump(target);
   const Op* const to =
       code_->Find(code_->PageOf(op), static_cast<std::uint32_t>(target - code_base_));
   if (to == nullptr) return LeaveBlock(target);
@@ -324,6 +327,7 @@ void Cpu::Poll() {
 }
 
 void Cpu::AskHost() {
+  SettleBreakingEvent();
   ExportPsw();
   LeaveGuest();
   const CpuHost::Verdict verdict = host_.OnAttention(*this);

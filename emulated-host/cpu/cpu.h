@@ -304,7 +304,10 @@ class Cpu {
     next_address_ = address;
     return nullptr;
   }
-  const Op* ContinueAt(std::uint64_t address);  // as BranchTo, for what is no branch
+  const Op* ContinueAt(std::uint64_t address) {  // as BranchTo, for what is no branch
+    SettleBreakingEvent();
+    return Jump(address);
+  }
   const Op* LinkBranch(const Op& op);
   const Op* Redecode(const Op& op);
   const Op* UnknownOperation(const Op& op);
@@ -385,7 +388,9 @@ class Cpu {
   std::uint64_t FetchInstruction(std::uint64_t address);
 
   // Program-event recording and single steps (cpu_events.cc).
+  const Op* Jump(std::uint64_t address);
   void SetBreakingEvent();
+  void SettleBreakingEvent();
   bool StepsSingly() const;
   bool WatchesStores() const;
   bool Records(std::uint64_t event) const { return (step_.per_control & event) != 0; }
@@ -472,7 +477,13 @@ class Cpu {
   TlbEntry* data_read_ = nullptr;   // of the context that data accesses use; of blank_ if that
   TlbEntry* data_write_ = nullptr;  // depends on the operand (access-register mode)
   const Op* current_ = nullptr;     // instruction being executed
-  std::uint64_t code_base_ = 0;     // logical address of the page that current_ lies in
+  // The op that was the last breaking event, unless the register has its address already (0). With
+  // kHasBase, its page is at breaking_base_; without, it is at code_base_: one store is all that a
+  // branch inside a page costs.
+  static constexpr std::uintptr_t kHasBase = 1;
+  std::uintptr_t breaking_op_ = 0;
+  std::uint64_t breaking_base_ = 0;
+  std::uint64_t code_base_ = 0;  // logical address of the page that current_ lies in
   std::uint32_t code_context_id_ = 0;
   std::atomic<std::uint32_t> attention_{0};
   const std::uint8_t* exit_request_ = &kNoExitRequest;

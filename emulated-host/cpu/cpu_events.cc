@@ -49,9 +49,7 @@ void Cpu::SetDebug(DebugRequest request) {
   UpdateContexts();
 }
 
-bool Cpu::StepsSingly() const {
-  return (registers_.psw.mask & Psw::kPer) != 0 || !debug_.Empty();
-}
+bool Cpu::StepsSingly() const { return (registers_.psw.mask & Psw::kPer) != 0 || !debug_.Empty(); }
 
 bool Cpu::WatchesStores() const {
   if (!debug_.watchpoints.empty()) return true;
@@ -59,15 +57,25 @@ bool Cpu::WatchesStores() const {
          (registers_.control[9] & PerControl::kAlteration) != 0;
 }
 
+// To be called before the page changes that code_base_ tells, and before the register is read.
+void Cpu::SettleBreakingEvent() {
+  if (breaking_op_ == 0) return;
+  const bool has_base = (breaking_op_ & kHasBase) != 0;
+  const Op& op = *reinterpret_cast<const Op*>(breaking_op_ & ~kHasBase);
+  registers_.breaking_event_address =
+      op.executed ? executed_address_ : (has_base ? breaking_base_ : code_base_) + op.offset;
+  breaking_op_ = 0;
+}
+
 void Cpu::Step() {
+  SettleBreakingEvent();
   const std::uint64_t address = next_address_;
   const std::uint64_t mask = registers_.psw.mask;
   step_ = {};
   step_.open = true;
   if ((mask & Psw::kPer) != 0) step_.per_control = registers_.control[9];
   step_.per_range = {registers_.control[10], registers_.control[11]};
-  step_.breaking_event_before =
-      std::exchange(registers_.breaking_event_address, kNoBreakingEvent);
+  step_.breaking_event_before = std::exchange(registers_.breaking_event_address, kNoBreakingEvent);
   events_ = {.mode = ModeOf(mask), .address = address};
   SpecificationUnless(address % 2 == 0);
   const InstructionText text = FetchInstruction(address);
@@ -87,6 +95,7 @@ void Cpu::EndStep() {
 // The instruction will be executed anew.
 void Cpu::AbandonStep() {
   if (!step_.open) return;
+  breaking_op_ = 0;
   registers_.breaking_event_address = step_.breaking_event_before;
   step_ = {};
   events_ = {};
@@ -96,6 +105,7 @@ void Cpu::AbandonStep() {
 void Cpu::CompleteEvents() {
   if (!step_.open || step_.complete) return;
   step_.complete = true;
+  SettleBreakingEvent();
   if (registers_.breaking_event_address == kNoBreakingEvent) {
     registers_.breaking_event_address = step_.breaking_event_before;
     return;

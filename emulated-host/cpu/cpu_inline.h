@@ -188,15 +188,16 @@ inline std::uint64_t Cpu::psw_mask() const {
 }
 
 inline void Cpu::SetBreakingEvent() {
-  registers_.breaking_event_address = InstructionAddress(*current_);
+  breaking_base_ = code_base_;
+  breaking_op_ = reinterpret_cast<std::uintptr_t>(current_) | kHasBase;
 }
 
 inline const Op* Cpu::BranchTo(std::uint64_t address) {
   SetBreakingEvent();
-  return ContinueAt(address);
+  return Jump(address);
 }
 
-inline const Op* Cpu::ContinueAt(std::uint64_t address) {
+inline const Op* Cpu::Jump(std::uint64_t address) {
   address &= address_mask_;
   const JumpEntry& entry = (*jumps_)[JumpIndex(address)];
   if (entry.address == address && entry.context == code_context_id_) [[likely]] {
@@ -208,7 +209,7 @@ inline const Op* Cpu::ContinueAt(std::uint64_t address) {
 
 inline const Op* Cpu::BranchRelative(const Op& op) {
   if ((op.link & 1) == 0) [[likely]] {
-    registers_.breaking_event_address = code_base_ + op.offset;  // no executed op has a link
+    breaking_op_ = reinterpret_cast<std::uintptr_t>(&op);
     return reinterpret_cast<const Op*>(reinterpret_cast<const char*>(&op) + op.link);
   }
   return LinkBranch(op);

@@ -77,7 +77,12 @@ const Op* Cpu::RunExecuted(InstructionText text, std::uint64_t target, std::uint
       slot.ops[0].handler = row->handler;
     }
   }
-  return slot.ops[0].handler(*this, &slot.ops[0]);
+  const Op* const next = slot.ops[0].handler(*this, &slot.ops[0]);
+  // The address of an executed instruction is not kept for long.
+  if (breaking_op_ == (reinterpret_cast<std::uintptr_t>(&slot.ops[0]) | kHasBase)) {
+    SettleBreakingEvent();
+  }
+  return next;
 }
 
 const Op* Cpu::Execute(const Op& op, std::uint64_t target, std::uint8_t modifier) {

@@ -114,7 +114,8 @@ void Cpu::SwapPsw(std::uint64_t old_psw, std::uint64_t new_psw) {
 void Cpu::PresentProgram(const ProgramInterruption& interruption, std::uint8_t instruction_length) {
   Present([&] {
     auto code = static_cast<std::uint16_t>(interruption.code);
-    if (step_.open) CompleteEvents();
+    SettleBreakingEvent();
+    CompleteEvents();
     const ProgramEvents events = std::exchange(events_, {});
     if (events.code != 0) {
       code |= static_cast<std::uint16_t>(ProgramCode::kPer);

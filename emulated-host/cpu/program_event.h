@@ -8,10 +8,11 @@
 
 namespace lethe::emulated {
 
-// Program-event recording (Principles of Operation, "Control", the section of that name): successful
-// branching, instruction fetching with or without nullification, storage alteration with or without
-// the storage-alteration-space control, store using real address. Not offered: zero-address
-// detection, storage-key alteration, transaction end, which come with facilities of later machines.
+// Program-event recording (Principles of Operation, "Control", the section of that name):
+// successful branching, instruction fetching with or without nullification, storage alteration with
+// or without the storage-alteration-space control, store using real address. Not offered:
+// zero-address detection, storage-key alteration, transaction end, which come with facilities of
+// later machines.
 
 // Control register 9.
 struct PerControl : PswBits {
@@ -39,7 +40,8 @@ struct AddressRange {
   std::uint64_t last = 0;
 
   bool Has(std::uint64_t address) const {
-    return first <= last ? first <= address && address <= last : address >= first || address <= last;
+    return first <= last ? first <= address && address <= last
+                         : address >= first || address <= last;
   }
   // [address, address + length); length is not 0. Wraps.
   bool Meets(std::uint64_t address, std::uint64_t length) const {
@@ -59,8 +61,8 @@ struct ProgramEvents {
 // Nothing that the guest can see.
 struct DebugRequest {
   bool single_step = false;
-  std::vector<AddressRange> breakpoints;  // stop before an instruction there
-  std::vector<AddressRange> watchpoints;  // stop behind the instruction that stores there
+  std::vector<AddressRange> breakpoints{};  // stop before an instruction there
+  std::vector<AddressRange> watchpoints{};  // stop behind the instruction that stores there
 
   bool Empty() const { return !single_step && breakpoints.empty() && watchpoints.empty(); }
 };
