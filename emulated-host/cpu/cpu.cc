@@ -209,7 +209,6 @@ Exit Cpu::Run() {
   UpdateContexts();
   UpdateTimers();
   InterruptionsMayBeEnabled();
-  FinishStep();  // of an instruction that the host has completed
   while (!leaving_) {
     try {
       RunBlocks();
@@ -239,6 +238,10 @@ void Cpu::RunBlocks() {
     current_ = nullptr;
     if (WantsAttention()) {
       Poll();
+      continue;
+    }
+    if (events_.code != 0 || debug_due_) {  // of an instruction that the host has completed
+      FinishStep();
       continue;
     }
     if (!PswAllowsInstructions()) continue;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "accel/kvm-s390/abi.h"
+#include "emulated-host/kvm/guest_debug.h"
 #include "emulated-host/kvm/memory_operation.h"
 #include "emulated-host/kvm/one_register.h"
 #include "emulated-host/kvm/pv_command.h"
@@ -46,6 +47,7 @@ struct VcpuDeviceTable {
       {abi::KVM_S390_CLEAR_RESET, "KVM_S390_CLEAR_RESET", &VcpuDevice::ClearReset},
       {abi::KVM_GET_MP_STATE, "KVM_GET_MP_STATE", &VcpuDevice::GetState},
       {abi::KVM_SET_MP_STATE, "KVM_SET_MP_STATE", &VcpuDevice::SetState},
+      {abi::KVM_SET_GUEST_DEBUG, "KVM_SET_GUEST_DEBUG", &VcpuDevice::SetGuestDebug},
       {abi::KVM_ENABLE_CAP, "KVM_ENABLE_CAP", &VcpuDevice::EnableCapability},
       {abi::KVM_GET_ONE_REG, "KVM_GET_ONE_REG", &VcpuDevice::GetOneRegister},
       {abi::KVM_SET_ONE_REG, "KVM_SET_ONE_REG", &VcpuDevice::SetOneRegister},
@@ -172,6 +174,12 @@ int VcpuDevice::SetFloatingPoint(std::uintptr_t argument) {
   cpu_.run_page().s.regs.fpc = registers.fpc;
   std::copy_n(registers.fprs, 16, cpu_.run_page().s.regs.fprs);
   return 0;
+}
+
+int VcpuDevice::SetGuestDebug(std::uintptr_t argument) {
+  abi::kvm_guest_debug wanted;
+  if (const int error = Fetch(argument, wanted); error != 0) return error;
+  return lethe::emulated::SetGuestDebug(cpu_, wanted);
 }
 
 int VcpuDevice::StoreStatus(std::uintptr_t where) {

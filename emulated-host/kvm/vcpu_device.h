@@ -48,6 +48,7 @@ class VcpuDevice final : public KernelFile {
   int ClearReset(std::uintptr_t);
   int GetState(std::uintptr_t);
   int SetState(std::uintptr_t argument);
+  int SetGuestDebug(std::uintptr_t argument);
   int EnableCapability(std::uintptr_t argument);
   int GetOneRegister(std::uintptr_t argument);
   int SetOneRegister(std::uintptr_t argument);

@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "base/big_endian.h"
 #include "emulated-host/kvm/descriptor_table.h"
+#include "emulated-host/kvm/guest_debug.h"
 #include "emulated-host/kvm/intercepts.h"
 #include "emulated-host/kvm/page_walk.h"
 #include "emulated-host/kvm/signal_block.h"
@@ -267,6 +268,10 @@ int VirtualCpu::HandleExit(const Exit& exit, bool& leave) {
       }
       return Finish(disposition, leave);
     }
+    case Exit::Reason::kDebug:
+      ReportDebug(*run_, exit.debug);
+      leave = true;
+      return 0;
     case Exit::Reason::kProgramLoop:
       ReportIntercept(abi::ICPT_PROGI, 0, 0);
       leave = true;
