@@ -96,6 +96,7 @@ absl::StatusOr<std::vector<std::string>> ForeignCommand(const EmulateOptions& op
 
 absl::Status Execute(const std::string& path, const std::vector<std::string>& command) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& argument : command) {
     arguments.push_back(const_cast<char*>(argument.c_str()));
   }
