@@ -34,8 +34,6 @@ struct VcpuDeviceTable {
       {abi::KVM_SET_REGS, "KVM_SET_REGS", &VcpuDevice::SetRegisters},
       {abi::KVM_GET_SREGS, "KVM_GET_SREGS", &VcpuDevice::GetSystemRegisters},
       {abi::KVM_SET_SREGS, "KVM_SET_SREGS", &VcpuDevice::SetSystemRegisters},
-      {abi::KVM_S390_UCAS_MAP, "KVM_S390_UCAS_MAP", &VcpuDevice::ControlAddressSpace},
-      {abi::KVM_S390_UCAS_UNMAP, "KVM_S390_UCAS_UNMAP", &VcpuDevice::ControlAddressSpace},
       {abi::KVM_SET_SIGNAL_MASK, "KVM_SET_SIGNAL_MASK", &VcpuDevice::SetSignalMask},
       {abi::KVM_TRANSLATE, "KVM_TRANSLATE", &VcpuDevice::Translate},
       {abi::KVM_GET_FPU, "KVM_GET_FPU", &VcpuDevice::GetFloatingPoint},
@@ -132,13 +130,6 @@ int VcpuDevice::SetSystemRegisters(std::uintptr_t argument) {
 int VcpuDevice::Translate(std::uintptr_t argument) {
   std::array<std::uint64_t, 3> translation;
   const int error = Fetch(argument, translation);
-  return error != 0 ? error : -EINVAL;
-}
-
-// Only for user-controlled machines, which there are none of.
-int VcpuDevice::ControlAddressSpace(std::uintptr_t argument) {
-  std::array<std::uint64_t, 3> mapping;
-  const int error = Fetch(argument, mapping);
   return error != 0 ? error : -EINVAL;
 }
 

@@ -37,7 +37,6 @@ class VcpuDevice final : public KernelFile {
   int GetSystemRegisters(std::uintptr_t argument);
   int SetSystemRegisters(std::uintptr_t argument);
   int Translate(std::uintptr_t argument);
-  int ControlAddressSpace(std::uintptr_t argument);
   int SetSignalMask(std::uintptr_t argument);
   int GetFloatingPoint(std::uintptr_t argument);
   int SetFloatingPoint(std::uintptr_t argument);
