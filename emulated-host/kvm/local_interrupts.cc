@@ -1,6 +1,7 @@
 #include "emulated-host/kvm/local_interrupts.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 
@@ -16,7 +17,7 @@ int LocalInterrupts::Inject(const abi::kvm_s390_irq& irq) {
     case Kind::kExigentMachineCheck:
     case Kind::kRepressibleMachineCheck:
       InjectMachineCheck(irq);
-      break;
+      return 0;
     case Kind::kEmergencySignal:
       emergency_sources_.insert(irq.u.emerg.code);
       break;
@@ -37,16 +38,23 @@ int LocalInterrupts::Inject(const abi::kvm_s390_irq& irq) {
 }
 
 // Repressible conditions may be reported together with exigent ones, so the masks and the code are
-// combined; addresses and the logout area are those of the last check.
+// combined; addresses and the logout area are those of the last check. A check of neither kind
+// stays without effect until one comes.
 void LocalInterrupts::InjectMachineCheck(const abi::kvm_s390_irq& irq) {
+  constexpr std::uint64_t kExigent = Psw::Bit(0) | Psw::Bit(1);  // system, processing damage
+  // External damage, degradation, warning.
+  constexpr std::uint64_t kRepressible = Psw::Bit(5) | Psw::Bit(7) | Psw::Bit(8);
   abi::kvm_s390_irq& merged = slot(Kind::kExigentMachineCheck);
   const auto earlier = merged.u.mchk;
-  const bool any = (pending_ & kMachineCheckSet) != 0;
   merged = irq;
-  if (!any) return;
   merged.u.mchk.cr14 |= earlier.cr14;
   merged.u.mchk.mcic |= earlier.mcic;
   merged.u.mchk.ext_damage_code |= earlier.ext_damage_code;
+  if (merged.u.mchk.mcic & kExigent) {
+    Add(Kind::kExigentMachineCheck);
+  } else if (merged.u.mchk.mcic & kRepressible) {
+    Add(Kind::kRepressibleMachineCheck);
+  }
 }
 
 // A program event is reported together with another interruption, whichever comes first.
@@ -81,7 +89,7 @@ std::optional<abi::kvm_s390_irq> LocalInterrupts::Take(InterruptionKind kind) {
   if ((pending_ & SetOf(kind)) == 0) return std::nullopt;
   if (kMachineCheckSet & SetOf(kind)) {
     pending_ &= ~kMachineCheckSet;
-    return slot(Kind::kExigentMachineCheck);
+    return std::exchange(slot(Kind::kExigentMachineCheck), abi::kvm_s390_irq{});
   }
   if (kind != Kind::kEmergencySignal) {
     pending_ &= ~SetOf(kind);
@@ -98,6 +106,7 @@ std::optional<abi::kvm_s390_irq> LocalInterrupts::Take(InterruptionKind kind) {
 void LocalInterrupts::Clear() {
   const std::lock_guard lock(mutex_);
   pending_ = 0;
+  slots_ = {};
   emergency_sources_.clear();
 }
 

@@ -308,6 +308,7 @@ TEST(Interruptions, ComeByPriority) {
   irq = {};
   irq.type = abi::KVM_S390_MCHK;
   irq.u.mchk.cr14 = 1 << 28;
+  irq.u.mchk.mcic = Psw::Bit(7);  // degradation
   EXPECT_EQ(user.Pass(cpu.fd, abi::KVM_S390_IRQ, irq), 0);
 
   struct {

@@ -22,24 +22,31 @@ struct LocalCase {
   const char* name;
   std::uint64_t type;
 };
-class LocalType : public OneCpu, public ::testing::WithParamInterface<LocalCase> {};
+class LocalType : public OneCpu, public ::testing::WithParamInterface<LocalCase> {
+ protected:
+  int InjectIt() {
+    if (GetParam().type == abi::KVM_S390_MCHK) return InjectMachineCheck(kSystemDamage, 0);
+    return InjectType(GetParam().type);
+  }
+};
 
 TEST_P(LocalType, CanBeInjectedIntoACpu) {
-  EXPECT_EQ(InjectType(GetParam().type), 0);
+  EXPECT_EQ(InjectIt(), 0);
   const auto pending = PendingOf(cpu_);
   ASSERT_EQ(pending.size(), 1);
   EXPECT_EQ(pending[0].type, GetParam().type);
 }
 
 TEST_P(LocalType, CanBeInjectedTheOlderWay) {
-  EXPECT_EQ(Interrupt(cpu_.fd, GetParam().type), 0);
+  const std::uint64_t parameter = GetParam().type == abi::KVM_S390_MCHK ? kSystemDamage : 0;
+  EXPECT_EQ(Interrupt(cpu_.fd, GetParam().type, 0, parameter), 0);
   const auto pending = PendingOf(cpu_);
   ASSERT_EQ(pending.size(), 1);
   EXPECT_EQ(pending[0].type, GetParam().type);
 }
 
 TEST_P(LocalType, CanBeBroughtBackAsState) {
-  EXPECT_EQ(InjectType(GetParam().type), 0);
+  EXPECT_EQ(InjectIt(), 0);
   std::vector<abi::kvm_s390_irq> pending = PendingOf(cpu_);
   ASSERT_EQ(pending.size(), 1);
   Machine::Vcpu& other = AddCpu(1);
@@ -53,7 +60,7 @@ TEST_P(LocalType, CanBeBroughtBackAsState) {
 }
 
 TEST_P(LocalType, IsGoneAfterAReset) {
-  EXPECT_EQ(InjectType(GetParam().type), 0);
+  EXPECT_EQ(InjectIt(), 0);
   EXPECT_EQ(Call(cpu_.fd, abi::KVM_S390_INITIAL_RESET), 0);
   EXPECT_TRUE(PendingOf(cpu_).empty());
 }
@@ -98,6 +105,11 @@ TEST_F(Injection, LocalTypesAreNotForTheMachine) {
         abi::KVM_S390_INT_EXTERNAL_CALL}) {
     EXPECT_EQ(Interrupt(vm(), type), -EINVAL) << std::hex << type;
   }
+}
+
+TEST_F(Injection, AMachineCheckOfNeitherKindIsNotPending) {
+  EXPECT_EQ(InjectMachineCheck(kChannelReport, kChannelReportOn), 0);  // only floating
+  EXPECT_TRUE(PendingOf(cpu_).empty());
 }
 
 TEST_F(Injection, UnknownTypesAreInvalid) {
