@@ -52,10 +52,9 @@ void StoreCpuAddress(Cpu& cpu, const Op& op) {
   cpu.Store<std::uint16_t>(operand, cpu.address());
 }
 
+// The operand may lie anywhere.
 void LoadProgramParameter(Cpu& cpu, const Op& op) {
-  const LogicalAddress operand = cpu.Operand2(op);
-  cpu.SpecificationUnless(operand.address % 8 == 0);
-  cpu.registers().program_parameter = cpu.Load<std::uint64_t>(operand);
+  cpu.registers().program_parameter = cpu.Load<std::uint64_t>(cpu.Operand2(op));
 }
 
 // EXTRACT CPU ATTRIBUTE shows one cache level, private to the CPU, of a z196.

@@ -211,6 +211,12 @@ TEST_F(ControlTest, ProgramParameterIsLoaded) {
   EXPECT_EQ(cpu_.registers().program_parameter, 0x1234u);
 }
 
+TEST_F(ControlTest, ProgramParameterMayLieOffABoundary) {
+  machine_.Put<std::uint64_t>(kData + 3, 0x5678);
+  EXPECT_EQ(machine_.Run("b2801003"), ProgramCode::kNone);
+  EXPECT_EQ(cpu_.registers().program_parameter, 0x5678u);
+}
+
 TEST_F(ControlTest, ClockValuesAscendAndAreUnique) {
   EXPECT_EQ(machine_.Run("b2051000 b2051008 b2781010 b2781020"), ProgramCode::kNone);
   EXPECT_EQ(machine_.Cc(), 0);

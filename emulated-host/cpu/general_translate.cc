@@ -183,7 +183,8 @@ void TranslateAndTestExtended(Cpu& cpu, const Op& op) {
   }
   cpu.SetAddressInRegister(op.r1, at.address);
   SetLengthInRegister(cpu, length_register, length);
-  if (cc != kMoreToDo) cpu.gr(op.r2) = function;
+  // As much of the register as an address or a length has.
+  if (cc != kMoreToDo) SetLengthInRegister(cpu, op.r2, function);
   cpu.SetCc(cc);
 }
 

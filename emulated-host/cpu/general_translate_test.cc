@@ -78,6 +78,13 @@ const Case kTranslations[] = {
      .storage = "00020000000000000000000000000000000007",
      .expect_registers = {{2, 0x4001}, {3, 2}, {4, 7}},
      .expect_cc = 1},
+    // In the 31-bit mode the left half of the register with the function code stays.
+    {.text = "sam31; trte %r2,%r4",
+     .instruction = "010db9bf0024",
+     .registers = {{1, 0x4010}, {2, 0x4000}, {3, 4}, {4, 0x2222'0000'1111}},
+     .storage = "00020000000000000000000000000000000007",
+     .expect_registers = {{2, 0x4001}, {3, 3}, {4, 0x2222'0000'0007}},
+     .expect_cc = 1},
 };
 
 TEST(GeneralTranslateTest, Cases) {

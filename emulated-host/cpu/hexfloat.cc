@@ -85,7 +85,9 @@ void AddOrSubtract(Cpu& cpu, const Op& op) {
   RequireRegister<Format>(cpu, op.r1);
   HexNumber second = Second(cpu, op);
   if (kSubtract) second.negative = !second.negative;
-  const HexNumber sum = AddHex(Register<Format>(cpu, op.r1), second, Format::kDigits);
+  HexNumber sum = AddHex(Register<Format>(cpu, op.r1), second, Format::kDigits);
+  // Without normalization the guard digit takes no part, not even in what counts as zero.
+  if (!kNormalize) sum = sum.Truncated(Format::kDigits);
   if (sum.IsZero()) {
     // Significance: the characteristic survives if the program wants to know.
     const bool interrupts = (cpu.psw_mask() & kSignificanceMask) != 0;

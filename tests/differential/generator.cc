@@ -55,8 +55,8 @@ constexpr std::array<absl::string_view, 9> kAccessRegisters = {
     "SAR", "CPYA", "LAM", "LAMY", "STAM", "STAMY", "LAE", "LAEY", "EAR"};
 
 // Overlapping operands have no defined result.
-constexpr std::array<absl::string_view, 6> kNoOverlap = {"UNPK", "MVCIN", "PKA",
-                                                         "PKU",  "UNPKA", "UNPKU"};
+constexpr std::array<absl::string_view, 8> kNoOverlap = {"UNPK",  "MVCIN", "PKA", "PKU",
+                                                         "UNPKA", "UNPKU", "ED",  "EDMK"};
 
 // Long operands in registers.
 struct PairUse {
@@ -84,6 +84,9 @@ constexpr PairUse kPairUses[] = {
     {"CU24", true, true},
     {"CU41", true, true},
     {"CU42", true, true},
+    {"CUSE", true, true},
+    {"TRTE", true, false, Role::kNonzeroLength},
+    {"TRTRE", true, false, Role::kNonzeroLength},
 };
 
 constexpr std::uint64_t kDataOffset = 320;   // where operands begin
@@ -109,11 +112,12 @@ constexpr unsigned kWindowsOfAKind = 32;
 
 }  // namespace
 
-Generator::Generator(std::uint64_t seed)
-    : random_(seed), windows_(std::size_t{kWindowKinds} * kWindowsOfAKind) {
+Generator::Generator(std::uint64_t seed, const Layout& layout)
+    : layout_(layout), random_(seed), windows_(std::size_t{kWindowKinds} * kWindowsOfAKind) {
   for (std::size_t i = 0; i < windows_.size(); ++i) {
     MakeWindow(static_cast<unsigned>(i % kWindowKinds), windows_[i]);
   }
+  for (unsigned i = 0; i < kValues; ++i) values_.push_back(NewValue());
 }
 
 absl::string_view ReasonToSkip(const Instruction& instruction) {
@@ -176,7 +180,7 @@ void Generator::ChooseStorage(const Instruction& instruction, Sample& sample, Fi
 void Generator::ChooseRelative(const Instruction& instruction, std::uint32_t number,
                                Fields& fields) {
   if (!emulated::IsRelative(instruction.format)) return;
-  const auto here = static_cast<std::int64_t>(kCodeAddress + number * kStubBytes + kInstruction);
+  const auto here = static_cast<std::int64_t>(layout_.code + number * kStubBytes + kInstruction);
   if (IsRelativeBranch(instruction)) {
     fields.i2 = (kTaken - kInstruction) / 2;
   } else if (instruction.mnemonic == "EXRL") {
@@ -185,7 +189,7 @@ void Generator::ChooseRelative(const Instruction& instruction, std::uint32_t num
     fields.i2 = static_cast<std::int32_t>(Random()) / 4;  // the oracle has 32 bits for the distance
   } else {
     const std::uint64_t offset = OneIn(4) ? Below(128) * 2 : Below(32) * 8;
-    fields.i2 = (static_cast<std::int64_t>(kWindowAddress + kDataOffset + offset) - here) / 2;
+    fields.i2 = (static_cast<std::int64_t>(layout_.window + kDataOffset + offset) - here) / 2;
   }
 }
 
@@ -210,8 +214,9 @@ void Generator::ChooseSpecial(const Instruction& instruction, Sample& sample, Fi
     if (name.substr(0, 3) == "TRO" || name.substr(0, 3) == "TRT") roles[1] = Role::kFarTable;
     if (name == "TROT") roles[0] = Role::kLength;  // the oracle looks at one byte only
     if (instruction.format == Format::kRRF_c) fields.r3 = Below(2);  // M3
-    if (OneIn(16)) ++fields.r1;                                      // specification exception
-    fields.b2 = 14;  // the padding byte: nothing that changes on the way
+    if (name == "TRTE" || name == "TRTRE") fields.r3 = Below(16);
+    if (OneIn(16)) ++fields.r1;  // specification exception
+    fields.b2 = 14;              // the padding byte: nothing that changes on the way
     sample.stub.repeat = 1;
   }
   if (name == "CLST" || name == "MVST" || name == "SRST" || name == "SRSTU") {
@@ -293,12 +298,15 @@ Sample Generator::MakeSample(const Instruction& instruction, std::uint32_t numbe
   ChooseSpecial(instruction, sample, fields);
   sample.stub.instruction = Encode(instruction, fields);
   sample.stub.target = kTargets[Below(std::size(kTargets))];
-  // Modified, the second byte of these would be any opcode with any effect.
-  if (sample.stub.target[0] == 0xb9 && fields.r1 != 0) sample.stub.target = kTargets[0];
+  // Modified, the second byte of these would be any opcode, or an index register with anything in
+  // it.
+  const bool modifiable = sample.stub.target[0] != 0xb9 && sample.stub.target[0] != 0xe3 &&
+                          sample.stub.target[0] != 0x44;
+  if (!modifiable && fields.r1 != 0) sample.stub.target = kTargets[0];
   return sample;
 }
 
-std::uint64_t Generator::Value() {
+std::uint64_t Generator::NewValue() {
   const std::uint64_t random = Random();
   switch (Below(10)) {
     case 0:
@@ -320,6 +328,12 @@ std::uint64_t Generator::Value() {
     default:
       return random;
   }
+}
+
+std::uint64_t Generator::Value() { return values_[random_.Next() >> 32 & (kValues - 1)]; }
+
+void Generator::RefreshValues() {
+  for (int i = 0; i < 4; ++i) values_[Below(kValues)] = NewValue();
 }
 
 std::uint32_t Generator::ControlWord() {
@@ -392,19 +406,19 @@ std::uint64_t Generator::ExtendedLeft() {
 
 std::uint64_t Generator::RoleValue(Role role, std::uint32_t number) {
   const std::uint64_t near = OneIn(3) ? Below(64) : Below(4) * 16;
-  const std::uint64_t data = kWindowAddress + kDataOffset;
-  const std::uint64_t stub = kCodeAddress + number * kStubBytes;
+  const std::uint64_t data = layout_.window + kDataOffset;
+  const std::uint64_t stub = layout_.code + number * kStubBytes;
   switch (role) {
     case Role::kAny:
       return Value();
     case Role::kData:
       return data + near;
     case Role::kOther:
-      return kWindowAddress + kOtherOffset + near;
+      return layout_.window + kOtherOffset + near;
     case Role::kAligned:
       return data + near / 16 * 16;
     case Role::kFarTable:
-      return kTableAddress;
+      return layout_.table;
     case Role::kIndex:
       return OneIn(4) ? Below(64) : Below(8) * 8;
     case Role::kLength:
@@ -487,6 +501,7 @@ void Generator::MakeCase(const Sample& sample, std::uint32_t number, Case& made)
   made.stub = number;
   made.unused = 0;
   State& state = made.state;
+  RefreshValues();
   for (std::size_t i = 0; i < 16; ++i) {
     state.general[i] = RoleValue(sample.roles[i], number);
     state.access[i] = static_cast<std::uint32_t>(Value());

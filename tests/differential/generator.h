@@ -49,7 +49,7 @@ struct Sample {
 // Deterministic: the same seed gives the same samples and cases.
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed);
+  explicit Generator(std::uint64_t seed, const Layout& layout = kUserLayout);
 
   // `number`: which stub it will be. Decides about all relative operands.
   Sample MakeSample(const emulated::Instruction& instruction, std::uint32_t number);
@@ -69,7 +69,9 @@ class Generator {
                       Fields& fields);
   void ChooseSpecial(const emulated::Instruction& instruction, Sample& sample, Fields& fields);
 
+  std::uint64_t NewValue();
   std::uint64_t Value();
+  void RefreshValues();
   std::uint32_t ControlWord();
   std::uint64_t ShortNumber();
   std::uint64_t LongNumber();
@@ -78,9 +80,13 @@ class Generator {
   void MakeWindow(unsigned kind, Window& window);
   void FillWindow(State& state);
 
+  const Layout layout_;
   class Random random_;
   // What windows are made of: to draw a thousand bytes for each case would take most of the time.
   std::vector<Window> windows_;
+  // Values likewise; some of them change with each case.
+  static constexpr unsigned kValues = 4096;
+  std::vector<std::uint64_t> values_;
 };
 
 }  // namespace lethe::differential

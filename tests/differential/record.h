@@ -38,6 +38,15 @@ inline constexpr std::uint64_t kTableBytes = 0x2'0000;
 inline constexpr std::uint64_t kWindowAddress = kDataAddress + 0x2'0000;
 inline constexpr std::uint64_t kWindowBytes = 1024;
 
+// Where a generator's cases lie: these addresses, or others on another machine.
+struct Layout {
+  std::uint64_t code;
+  std::uint64_t window;
+  std::uint64_t table;
+};
+inline constexpr Layout kUserLayout = {
+    .code = kCodeAddress, .window = kWindowAddress, .table = kTableAddress};
+
 inline constexpr std::uint32_t kMaxBatch = 256;
 inline constexpr std::uint32_t kBatches = 2;  // one is executed while the other one is made
 inline constexpr int kExchangeDescriptor = 3;

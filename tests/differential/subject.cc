@@ -27,6 +27,8 @@ constexpr std::uint64_t k64Bit = Psw::kExtendedAddressing | Psw::kBasicAddressin
 constexpr std::uint64_t kConditionAndMask = Psw::kConditionCodeMask | Psw::kProgramMask;
 constexpr std::uint64_t kAfpControl = Psw::Bit(45);
 
+}  // namespace
+
 emulated::CpuModel EverythingOffered() {
   emulated::CpuModel model = emulated::CpuModel::Default();
   for (const auto chapter : emulated::AllChapters()) {
@@ -38,8 +40,6 @@ emulated::CpuModel EverythingOffered() {
   for (const emulated::Facility facility : {22, 24, 26, 30}) model.facilities.Set(facility, true);
   return model;
 }
-
-}  // namespace
 
 class Subject::Host : public emulated::CpuHost {
  public:

@@ -13,6 +13,9 @@
 
 namespace lethe::differential {
 
+// A model that has every row of the instruction table.
+emulated::CpuModel EverythingOffered();
+
 // What our CPU made of a case.
 struct SubjectResult {
   std::uint32_t outcome = Outcome::kFellThrough;
