@@ -38,6 +38,22 @@ bool EndsBlock(InstructionText text) {
          (top & 0xffff) == 0xc0f4 || top == 0xb2b2 || (top & 0xff00) == 0x8200;
 }
 
+// Brings an image of a page up to date, which other CPUs may store into meanwhile: each doubleword
+// is what it was at some time. True: it was up to date.
+__attribute__((no_sanitize("thread"))) bool Update(const std::uint8_t* bytes,
+                                                   std::array<std::uint8_t, kPageSize>& image) {
+  std::uint64_t changes = 0;
+  for (std::size_t i = 0; i < kPageSize; i += 8) {
+    std::uint64_t known;
+    std::memcpy(&known, &image[i], 8);
+    const std::uint64_t now =
+        __atomic_load_n(reinterpret_cast<const std::uint64_t*>(bytes + i), __ATOMIC_RELAXED);
+    changes |= known ^ now;
+    std::memcpy(&image[i], &now, 8);
+  }
+  return changes == 0;
+}
+
 void* MapLazily(std::size_t size) {
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -84,9 +100,9 @@ CodeCache::Page& CodeCache::Verified(std::uint64_t absolute_page, const std::uin
   if (page->verified == time && page->bytes == bytes) return *page;
   page->verified = time;
   page->bytes = bytes;
-  if (page->is_image_whole && std::memcmp(page->image.data(), bytes, kPageSize) == 0) return *page;
-  std::memcpy(page->image.data(), bytes, kPageSize);
+  const bool is_known = Update(bytes, page->image) && page->is_image_whole;
   page->is_image_whole = true;
+  if (is_known) return *page;
   for (std::uint32_t offset = 0; offset < kPageSize; offset += 2) {
     const std::uint16_t local = page->ops[offset / 2];
     if (local == 0) continue;

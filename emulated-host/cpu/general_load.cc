@@ -7,6 +7,7 @@
 #include "base/big_endian.h"
 #include "emulated-host/cpu/general_operands.h"
 #include "emulated-host/cpu/general_tables.h"
+#include "emulated-host/cpu/quadword.h"
 
 namespace lethe::emulated {
 namespace {
@@ -302,20 +303,9 @@ void LoadPairFromQuadword(Cpu& cpu, const Op& op) {
   const int odd = PairOf(cpu, op.r1);
   const LogicalAddress from = cpu.Operand2(op);
   cpu.SpecificationUnless(from.address % 16 == 0);
-  const U8* const bytes = cpu.FetchSpan(from, 16).data();
-  U64 high = ReadAligned<U64>(bytes);
-  U64 low;
-  for (;;) {  // the store may be forbidden, so no compare-and-swap: until high held while low was
-              // read
-    std::atomic_thread_fence(std::memory_order_acquire);
-    low = ReadAligned<U64>(bytes + 8);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    const U64 again = ReadAligned<U64>(bytes);
-    if (again == high) break;
-    high = again;
-  }
-  cpu.gr(op.r1) = high;
-  cpu.gr(odd) = low;
+  const Quadword both = ReadQuadword(cpu.FetchSpan(from, 16).data());
+  cpu.gr(op.r1) = both.left;
+  cpu.gr(odd) = both.right;
 }
 
 void StorePairToQuadword(Cpu& cpu, const Op& op) {
