@@ -31,19 +31,16 @@ namespace {
 constexpr std::uint64_t kStorage = 1 << 20;
 constexpr std::uint64_t kSegmentTable = 0xf0000;
 constexpr std::uint64_t kPageTable = 0xf1000;
-constexpr std::uint64_t kProgram =
-    0x10ff0; // leaves room for one instruction and what ends it
-constexpr std::uint64_t kCrossing =
-    0x12000; // the boundary that instructions are put across
-constexpr std::uint64_t kOperands = 0x20000; // pages that hold operands
+constexpr std::uint64_t kProgram = 0x10ff0;   // leaves room for one instruction and what ends it
+constexpr std::uint64_t kCrossing = 0x12000;  // the boundary that instructions are put across
+constexpr std::uint64_t kOperands = 0x20000;  // pages that hold operands
 constexpr int kOperandPages = 8;
 constexpr std::uint64_t kScratch = 0x40000;
 constexpr std::uint64_t kOperandBytes = kOperandPages * kPageSize;
 constexpr std::uint64_t kProgramOld = 0x150;
 constexpr std::uint64_t kWaitAtProgramNew = 0x1d0;
 constexpr std::uint8_t kKey = 3;
-constexpr std::uint64_t kMask =
-    TestMachine::kSupervisor | Psw::kDat | std::uint64_t{kKey} << 52;
+constexpr std::uint64_t kMask = TestMachine::kSupervisor | Psw::kDat | std::uint64_t{kKey} << 52;
 
 // Why a row is left out, or treated apart.
 enum class Kind { kPlain, kInUnits, kNotRepeatable, kChangesMode, kLeftOut };
@@ -127,28 +124,22 @@ constexpr Special kSpecial[] = {
     {"BSA", Kind::kLeftOut, "needs a linkage of its own: control_branch_test"},
     {"BSG", Kind::kLeftOut, "needs a linkage of its own: control_branch_test"},
     {"BAKR", Kind::kLeftOut, "needs a linkage of its own: control_space_test"},
-    {"PC", Kind::kLeftOut,
-     "needs a linkage of its own: control_program_call_test"},
-    {"PR", Kind::kLeftOut,
-     "needs a linkage of its own: control_program_call_test"},
-    {"PT", Kind::kLeftOut,
-     "needs a linkage of its own: control_program_call_test"},
-    {"TRAP2", Kind::kLeftOut,
-     "needs a linkage of its own: control_branch_test"},
-    {"TRAP4", Kind::kLeftOut,
-     "needs a linkage of its own: control_branch_test"},
+    {"PC", Kind::kLeftOut, "needs a linkage of its own: control_program_call_test"},
+    {"PR", Kind::kLeftOut, "needs a linkage of its own: control_program_call_test"},
+    {"PT", Kind::kLeftOut, "needs a linkage of its own: control_program_call_test"},
+    {"TRAP2", Kind::kLeftOut, "needs a linkage of its own: control_branch_test"},
+    {"TRAP4", Kind::kLeftOut, "needs a linkage of its own: control_branch_test"},
     {"RP", Kind::kLeftOut, "needs a linkage of its own: control_branch_test"},
     {"SCKPF", Kind::kLeftOut, "no operand in storage, changes the clock"},
 };
 
-Kind KindOf(const Instruction &row, std::string *reason) {
+Kind KindOf(const Instruction& row, std::string* reason) {
   if (row.handler == &Intercepted) {
     *reason = "the host completes it";
     return Kind::kLeftOut;
   }
-  for (const Special &special : kSpecial) {
-    if (special.mnemonic != row.mnemonic)
-      continue;
+  for (const Special& special : kSpecial) {
+    if (special.mnemonic != row.mnemonic) continue;
     *reason = std::string(special.reason);
     return special.kind;
   }
@@ -156,41 +147,35 @@ Kind KindOf(const Instruction &row, std::string *reason) {
 }
 
 // Branches end elsewhere than the program does.
-bool IsBranch(const Instruction &row) {
+bool IsBranch(const Instruction& row) {
   static const std::set<std::uint16_t> kBranches = {
-      0x47,   0x07,   0xa74,  0xc04,  0x45,   0x05,   0x4d,   0x0d,
-      0xa75,  0xc05,  0x0c,   0x0b,   0x010c, 0x010d, 0x010e, 0x46,
-      0x06,   0xe346, 0xb946, 0xa76,  0xa77,  0xcc6,  0x86,   0x87,
-      0xeb44, 0xeb45, 0x84,   0x85,   0xec44, 0xec45, 0xecf6, 0xece4,
-      0xecf7, 0xece5, 0xec76, 0xec64, 0xec77, 0xec65, 0xecfe, 0xecfc,
+      0x47,   0x07,   0xa74,  0xc04,  0x45,   0x05,   0x4d,   0x0d,   0xa75,  0xc05,
+      0x0c,   0x0b,   0x010c, 0x010d, 0x010e, 0x46,   0x06,   0xe346, 0xb946, 0xa76,
+      0xa77,  0xcc6,  0x86,   0x87,   0xeb44, 0xeb45, 0x84,   0x85,   0xec44, 0xec45,
+      0xecf6, 0xece4, 0xecf7, 0xece5, 0xec76, 0xec64, 0xec77, 0xec65, 0xecfe, 0xecfc,
       0xecff, 0xecfd, 0xec7e, 0xec7c, 0xec7f, 0xec7d};
   return kBranches.contains(row.opcode);
 }
 
 // The opcode in its place, all other bits zero.
-InstructionText OpcodeText(const Instruction &row) {
+InstructionText OpcodeText(const Instruction& row) {
   for (const InstructionText text :
-       {row.opcode < 0x100 ? std::uint64_t{row.opcode} << 56
-                           : std::uint64_t{row.opcode} << 48,
-        std::uint64_t{row.opcode} >> 8 << 56 |
-            (row.opcode & std::uint64_t{0xff}) << 16,
-        std::uint64_t{row.opcode} >> 4 << 56 | (row.opcode & std::uint64_t{0xf})
-                                                   << 48}) {
-    if (OpcodeOf(text) == row.opcode)
-      return text;
+       {row.opcode < 0x100 ? std::uint64_t{row.opcode} << 56 : std::uint64_t{row.opcode} << 48,
+        std::uint64_t{row.opcode} >> 8 << 56 | (row.opcode & std::uint64_t{0xff}) << 16,
+        std::uint64_t{row.opcode} >> 4 << 56 | (row.opcode & std::uint64_t{0xf}) << 48}) {
+    if (OpcodeOf(text) == row.opcode) return text;
   }
   return 0;
 }
 
 // All bits that do not belong to the opcode.
-InstructionText OperandBits(const Instruction &row) {
+InstructionText OperandBits(const Instruction& row) {
   const InstructionText opcode = OpcodeText(row);
   const int length = LengthOfText(opcode);
   InstructionText bits = 0;
   for (int i = 63; i >= 64 - 8 * length; --i) {
     const InstructionText bit = InstructionText{1} << i;
-    if (OpcodeOf(opcode ^ bit) == row.opcode)
-      bits |= bit;
+    if (OpcodeOf(opcode ^ bit) == row.opcode) bits |= bit;
   }
   return bits;
 }
@@ -203,36 +188,29 @@ struct State {
   std::uint64_t cc = 0;
   std::vector<std::uint8_t> operands;
 
-  friend bool operator==(const State &, const State &) = default;
+  friend bool operator==(const State&, const State&) = default;
 };
 
 // What of two states is not the same.
-std::string Difference(const State &a, const State &b) {
+std::string Difference(const State& a, const State& b) {
   std::string text;
-  const auto add = [&text](const std::string &what, std::uint64_t x,
-                           std::uint64_t y) {
-    if (x == y)
-      return;
+  const auto add = [&text](const std::string& what, std::uint64_t x, std::uint64_t y) {
+    if (x == y) return;
     char line[96];
     std::snprintf(line, sizeof(line), " %s %llx/%llx", what.c_str(),
-                  static_cast<unsigned long long>(x),
-                  static_cast<unsigned long long>(y));
+                  static_cast<unsigned long long>(x), static_cast<unsigned long long>(y));
     text += line;
   };
-  for (int i = 0; i < 16; ++i)
-    add("r" + std::to_string(i), a.general[i], b.general[i]);
-  for (int i = 0; i < 16; ++i)
-    add("a" + std::to_string(i), a.access[i], b.access[i]);
+  for (int i = 0; i < 16; ++i) add("r" + std::to_string(i), a.general[i], b.general[i]);
+  for (int i = 0; i < 16; ++i) add("a" + std::to_string(i), a.access[i], b.access[i]);
   for (int i = 0; i < 16; ++i) {
     add("f" + std::to_string(i), a.floating_point[i], b.floating_point[i]);
   }
   add("fpc", a.floating_point_control, b.floating_point_control);
   add("cc", a.cc, b.cc);
-  for (std::size_t i = 0; i < std::min(a.operands.size(), b.operands.size());
-       ++i) {
+  for (std::size_t i = 0; i < std::min(a.operands.size(), b.operands.size()); ++i) {
     add("byte " + std::to_string(kOperands + i), a.operands[i], b.operands[i]);
-    if (text.size() > 300)
-      break;
+    if (text.size() > 300) break;
   }
   return text;
 }
@@ -243,39 +221,34 @@ struct Case {
 };
 
 struct Outcome {
-  ProgramCode code =
-      ProgramCode::kNone; // of the interruption that ended it; kNone: the wait
+  ProgramCode code = ProgramCode::kNone;  // of the interruption that ended it; kNone: the wait
   Psw old_psw;
   State state;
 };
 
 class Bench {
-public:
+ public:
   Bench() : machine_(kStorage) {
     machine_.WaitOnInterruptions();
     for (std::uint64_t i = 0; i < 512; ++i)
       machine_.Set<std::uint64_t>(kSegmentTable + i * 8, 0x20);
     machine_.Set<std::uint64_t>(kSegmentTable, kPageTable);
-    for (std::uint64_t i = 0; i < 256; ++i)
-      SetPage(i * kPageSize, 0);
+    for (std::uint64_t i = 0; i < 256; ++i) SetPage(i * kPageSize, 0);
     // Small numbers are addresses as well: they lead elsewhere than to the
     // prefix area.
     for (const std::uint64_t page : {std::uint64_t{0}, kPageSize}) {
-      machine_.Set<std::uint64_t>(kPageTable + page / kPageSize * 8,
-                                  kScratch + page);
+      machine_.Set<std::uint64_t>(kPageTable + page / kPageSize * 8, kScratch + page);
     }
     for (std::uint64_t page = 0; page < kStorage; page += kPageSize) {
       machine_.key(page) = kKey << 4;
     }
-    cpu().SetControl(0, cpu().cr(0) | Psw::Bit(45) |
-                            Psw::Bit(37)); // AFP, secondary space
-    for (const int number : {1, 7, 13})
-      cpu().SetControl(number, kSegmentTable);
+    cpu().SetControl(0, cpu().cr(0) | Psw::Bit(45) | Psw::Bit(37));  // AFP, secondary space
+    for (const int number : {1, 7, 13}) cpu().SetControl(number, kSegmentTable);
     cpu().SetControl(3, 0xffff'0000);
     control_ = cpu().registers().control;
   }
 
-  Cpu &cpu() { return machine_.cpu(); }
+  Cpu& cpu() { return machine_.cpu(); }
 
   void SetPage(std::uint64_t page, std::uint64_t bits) {
     machine_.Set<std::uint64_t>(kPageTable + page / kPageSize * 8, page | bits);
@@ -297,19 +270,17 @@ public:
     std::uint64_t end = at + length;
     // Condition code 3 of these is a result: overlap, or more than 256 bytes
     // asked for.
-    static const std::set<std::uint16_t> kFinal = {0x0e, 0xda, 0xdb, 0xd9,
-                                                   0xc80};
+    static const std::set<std::uint16_t> kFinal = {0x0e, 0xda, 0xdb, 0xd9, 0xc80};
     if (in_units && !kFinal.contains(OpcodeOf(text))) {
-      machine_.Set<std::uint16_t>(end, 0xa714); // brc 1
-      machine_.Set<std::int16_t>(end + 2,
-                                 static_cast<std::int16_t>(-length / 2));
+      machine_.Set<std::uint16_t>(end, 0xa714);  // brc 1
+      machine_.Set<std::int16_t>(end + 2, static_cast<std::int16_t>(-length / 2));
       end += 4;
     }
     machine_.Set<std::uint16_t>(end, 0x0a00);
   }
 
-  void Load(const State &state) {
-    Registers &registers = cpu().registers();
+  void Load(const State& state) {
+    Registers& registers = cpu().registers();
     registers.control = control_;
     cpu().ContextChanged();
     registers.general = state.general;
@@ -317,20 +288,18 @@ public:
     registers.floating_point = state.floating_point;
     registers.floating_point_control = state.floating_point_control;
     std::memset(machine_.bytes(kScratch), 0, 2 * kPageSize);
-    std::memcpy(machine_.bytes(kOperands), state.operands.data(),
-                state.operands.size());
+    std::memcpy(machine_.bytes(kOperands), state.operands.data(), state.operands.size());
   }
 
   // Runs from a PSW until the end of the program or a program interruption.
-  Outcome Run(const Psw &psw) {
+  Outcome Run(const Psw& psw) {
     const Exit exit = machine_.RunFrom(psw.address, psw.mask);
     Outcome outcome;
     EXPECT_NE(exit.reason,
-              Exit::Reason::kProgramLoop); // the host may have its part
-    const Registers &registers = cpu().registers();
+              Exit::Reason::kProgramLoop);  // the host may have its part
+    const Registers& registers = cpu().registers();
     if (registers.psw.address == kWaitAtProgramNew) {
-      outcome.code =
-          static_cast<ProgramCode>(machine_.Get<std::uint16_t>(0x8e));
+      outcome.code = static_cast<ProgramCode>(machine_.Get<std::uint16_t>(0x8e));
       outcome.old_psw = OldPsw(kProgramOld);
     } else {
       outcome.old_psw = OldPsw(0x140);
@@ -344,19 +313,16 @@ public:
                                   machine_.bytes(kOperands) + kOperandBytes);
     return outcome;
   }
-  Outcome Try(const Case &one, std::uint64_t at, std::uint64_t more_mask = 0) {
+  Outcome Try(const Case& one, std::uint64_t at, std::uint64_t more_mask = 0) {
     Load(one.start);
     return Run({kMask | more_mask | one.start.cc << 44, at});
   }
-  std::uint64_t TranslationException() {
-    return machine_.Get<std::uint64_t>(0xa8);
-  }
+  std::uint64_t TranslationException() { return machine_.Get<std::uint64_t>(0xa8); }
   std::uint8_t PerCodeStored() { return machine_.Get<std::uint8_t>(0x96); }
 
-private:
+ private:
   Psw OldPsw(std::uint64_t at) {
-    return {machine_.Get<std::uint64_t>(at),
-            machine_.Get<std::uint64_t>(at + 8)};
+    return {machine_.Get<std::uint64_t>(at), machine_.Get<std::uint64_t>(at + 8)};
   }
 
   TestMachine machine_;
@@ -364,8 +330,8 @@ private:
 };
 
 class Generator {
-public:
-  Case Make(const Instruction &row) {
+ public:
+  Case Make(const Instruction& row) {
     Case one;
     one.text = OpcodeText(row) | (Random() & OperandBits(row));
     // Even registers hold addresses around page boundaries, odd ones lengths.
@@ -373,8 +339,7 @@ public:
       one.start.general[i] = i % 2 == 0 ? Address() : Length();
     }
     one.start.general[0] = Random() % 3 == 0 ? 0 : Random() & 0xff;
-    for (std::uint64_t &value : one.start.floating_point)
-      value = Random();
+    for (std::uint64_t& value : one.start.floating_point) value = Random();
     one.start.cc = Random() & 3;
     one.start.operands.resize(kOperandBytes);
     for (std::size_t i = 0; i < kOperandBytes; i += 8) {
@@ -385,95 +350,84 @@ public:
   }
   std::uint64_t Random() { return random_(); }
 
-private:
+ private:
   std::uint64_t Address() {
-    const std::uint64_t boundary =
-        kOperands + (2 + Random() % (kOperandPages - 4)) * kPageSize;
+    const std::uint64_t boundary = kOperands + (2 + Random() % (kOperandPages - 4)) * kPageSize;
     std::uint64_t address = boundary - 32 + Random() % 64;
-    if (Random() % 2 != 0)
-      address &= ~std::uint64_t{15};
+    if (Random() % 2 != 0) address &= ~std::uint64_t{15};
     return address;
   }
-  std::uint64_t Length() {
-    return Random() % 4 == 0 ? Random() % 6000 : Random() % 80;
-  }
+  std::uint64_t Length() { return Random() % 4 == 0 ? Random() % 6000 : Random() % 80; }
 
   std::mt19937_64 random_{42};
 };
 
-bool UsesBase(const Instruction &row) {
+bool UsesBase(const Instruction& row) {
   switch (row.format) {
-  case Format::kRRE:
-  case Format::kRRD:
-  case Format::kRRF_a:
-  case Format::kRRF_b:
-  case Format::kRRF_c:
-  case Format::kRRF_d:
-  case Format::kRRF_e:
-    return false;
-  default:
-    return !IsRelative(row.format);
+    case Format::kRRE:
+    case Format::kRRD:
+    case Format::kRRF_a:
+    case Format::kRRF_b:
+    case Format::kRRF_c:
+    case Format::kRRF_d:
+    case Format::kRRF_e:
+      return false;
+    default:
+      return !IsRelative(row.format);
   }
 }
 
-bool HasSecondBase(const Instruction &row) {
+bool HasSecondBase(const Instruction& row) {
   switch (row.format) {
-  case Format::kSS_a:
-  case Format::kSS_b:
-  case Format::kSS_c:
-  case Format::kSS_d:
-  case Format::kSS_e:
-  case Format::kSS_f:
-  case Format::kSSE:
-  case Format::kSSF:
-    return true;
-  default:
-    return false;
+    case Format::kSS_a:
+    case Format::kSS_b:
+    case Format::kSS_c:
+    case Format::kSS_d:
+    case Format::kSS_e:
+    case Format::kSS_f:
+    case Format::kSSE:
+    case Format::kSSF:
+      return true;
+    default:
+      return false;
   }
 }
 
 // Makes operands hit: a displacement or index that leads out of the operands'
 // pages is of no use.
-void TameDisplacements(const Instruction &row, Case &one) {
+void TameDisplacements(const Instruction& row, Case& one) {
   switch (row.format) {
-  case Format::kRX_a:
-  case Format::kRX_b:
-  case Format::kRXE:
-  case Format::kRXF:
-  case Format::kRXY_a:
-  case Format::kRXY_b:
-    one.text &= ~(std::uint64_t{0xf} << 48); // no index
-    [[fallthrough]];
-  default:
-    break;
+    case Format::kRX_a:
+    case Format::kRX_b:
+    case Format::kRXE:
+    case Format::kRXF:
+    case Format::kRXY_a:
+    case Format::kRXY_b:
+      one.text &= ~(std::uint64_t{0xf} << 48);  // no index
+      [[fallthrough]];
+    default:
+      break;
   }
   const int length = LengthOfText(one.text);
-  if (length < 4)
-    return;
+  if (length < 4) return;
   const InstructionText bits = OperandBits(row);
   // Small displacements, even bases, not 0.
   one.text &= ~(bits & 0x0000'0fe0'0000'0000);
   if (row.format == Format::kRXY_a || row.format == Format::kRXY_b ||
-      row.format == Format::kRSY_a || row.format == Format::kRSY_b ||
-      row.format == Format::kSIY) {
+      row.format == Format::kRSY_a || row.format == Format::kRSY_b || row.format == Format::kSIY) {
     one.text &= ~(bits & 0x0000'0000'ff00'0000);
   }
-  if (length == 6)
-    one.text &= ~(bits & 0x0000'0000'0fe0'0000);
+  if (length == 6) one.text &= ~(bits & 0x0000'0000'0fe0'0000);
   one.text &= ~(bits & 0x0000'1000'1000'0000);
-  if (UsesBase(row))
-    one.text |= bits & 0x0000'4000'0000'0000;
-  if (HasSecondBase(row))
-    one.text |= bits & 0x0000'0000'4000'0000;
+  if (UsesBase(row)) one.text |= bits & 0x0000'4000'0000'0000;
+  if (HasSecondBase(row)) one.text |= bits & 0x0000'0000'4000'0000;
 }
 
 class InstructionProperties : public ::testing::Test {
-protected:
-  void Complain(const Instruction &row, const Case &one,
-                const std::string &what) {
+ protected:
+  void Complain(const Instruction& row, const Case& one, const std::string& what) {
     char text[32];
-    std::snprintf(text, sizeof(text), "%016llx",
-                  static_cast<unsigned long long>(one.text));
+    std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(one.text));
     ++complaints_[std::string(row.mnemonic)];
     if (complaints_[std::string(row.mnemonic)] <= 2) {
       ADD_FAILURE() << row.mnemonic << " " << text << ": " << what;
@@ -481,14 +435,15 @@ protected:
   }
 
   static int CasesPerRow() {
-    const char *const wanted = std::getenv("LETHE_PROPERTY_CASES");
+    const char* const wanted = std::getenv("LETHE_PROPERTY_CASES");
     return wanted != nullptr ? std::atoi(wanted) : 12;
   }
 
-  template <typename Try> void ForEachRow(Try attempt) {
+  template <typename Try>
+  void ForEachRow(Try attempt) {
     std::set<std::string> left_out;
     for (const absl::Span<const Instruction> chapter : AllChapters()) {
-      for (const Instruction &row : chapter) {
+      for (const Instruction& row : chapter) {
         std::string reason;
         const Kind kind = KindOf(row, &reason);
         if (kind == Kind::kLeftOut) {
@@ -503,16 +458,14 @@ protected:
         attempt(row, kind);
       }
     }
-    std::cout << "instruction properties: " << rows_ << " rows, " << cases_
-              << " cases, " << met_ << " with the condition met on "
-              << met_rows_.size() << " rows; left out " << left_out.size()
-              << ":";
-    for (const std::string &one : left_out)
-      std::cout << " " << one << ",";
+    std::cout << "instruction properties: " << rows_ << " rows, " << cases_ << " cases, " << met_
+              << " with the condition met on " << met_rows_.size() << " rows; left out "
+              << left_out.size() << ":";
+    for (const std::string& one : left_out) std::cout << " " << one << ",";
     std::cout << "\n";
   }
 
-  void Met(const Instruction &row) {
+  void Met(const Instruction& row) {
     ++met_;
     met_rows_.insert(row.opcode);
   }
@@ -527,10 +480,9 @@ protected:
 };
 
 TEST_F(InstructionProperties, AcrossAPageBoundary) {
-  ForEachRow([this](const Instruction &row, Kind kind) {
+  ForEachRow([this](const Instruction& row, Kind kind) {
     const int length = LengthOfText(OpcodeText(row));
-    if (length == 2 || IsBranch(row) || IsRelative(row.format))
-      return;
+    if (length == 2 || IsBranch(row) || IsRelative(row.format)) return;
     const bool compares = kind == Kind::kPlain || kind == Kind::kInUnits;
     for (int before = 2; before < length; before += 2) {
       ++cases_;
@@ -538,28 +490,21 @@ TEST_F(InstructionProperties, AcrossAPageBoundary) {
       TameDisplacements(row, one);
       bench_.Put(one.text, kProgram, kind == Kind::kInUnits);
       Outcome reference;
-      if (compares)
-        reference = bench_.Try(one, kProgram);
+      if (compares) reference = bench_.Try(one, kProgram);
       const std::uint64_t at = kCrossing - static_cast<std::uint64_t>(before);
       bench_.Put(one.text, at, kind == Kind::kInUnits);
       bench_.SetPage(kCrossing, 0x400);
       const Outcome first = bench_.Try(one, at);
       bench_.SetPage(kCrossing, 0);
-      if (first.code != ProgramCode::kPageTranslation ||
-          first.old_psw.address != at ||
-          (bench_.TranslationException() & kPageMask) != kCrossing ||
-          !(first.state == one.start)) {
-        Complain(row, one,
-                 "second part not there:" + Difference(first.state, one.start));
+      if (first.code != ProgramCode::kPageTranslation || first.old_psw.address != at ||
+          (bench_.TranslationException() & kPageMask) != kCrossing || !(first.state == one.start)) {
+        Complain(row, one, "second part not there:" + Difference(first.state, one.start));
       }
       Met(row);
-      if (!compares)
-        continue;
+      if (!compares) continue;
       const Outcome second = bench_.Try(one, at);
       if (second.code != reference.code || !(second.state == reference.state)) {
-        Complain(row, one,
-                 "across the boundary:" +
-                     Difference(second.state, reference.state));
+        Complain(row, one, "across the boundary:" + Difference(second.state, reference.state));
       }
     }
   });
@@ -567,9 +512,8 @@ TEST_F(InstructionProperties, AcrossAPageBoundary) {
 }
 
 TEST_F(InstructionProperties, AlteredBytesAreEvents) {
-  ForEachRow([this](const Instruction &row, Kind kind) {
-    if (kind == Kind::kChangesMode || IsBranch(row))
-      return;
+  ForEachRow([this](const Instruction& row, Kind kind) {
+    if (kind == Kind::kChangesMode || IsBranch(row)) return;
     for (int i = 0; i < CasesPerRow(); ++i) {
       ++cases_;
       Case one = generator_.Make(row);
@@ -582,22 +526,18 @@ TEST_F(InstructionProperties, AlteredBytesAreEvents) {
           changed.push_back(kOperands + byte);
         }
       }
-      if (changed.empty())
-        continue;
+      if (changed.empty()) continue;
       Met(row);
-      const std::uint64_t watched =
-          changed[generator_.Random() % changed.size()];
+      const std::uint64_t watched = changed[generator_.Random() % changed.size()];
       bench_.Watch(watched, watched);
       const Outcome first = bench_.Try(one, kProgram, Psw::kPer);
       const bool event = (static_cast<int>(first.code) & 0x80) != 0 &&
                          bench_.PerCodeStored() == PerCode::kAlteration;
-      if (!event)
-        Complain(row, one, "byte changed without an event");
+      if (!event) Complain(row, one, "byte changed without an event");
       // A page that nothing changed in is not to be heard of.
       bench_.Watch(kOperands, kOperands + kPageSize - 1);
       const Outcome second = bench_.Try(one, kProgram, Psw::kPer);
-      if (changed.front() >= kOperands + kPageSize &&
-          second.code != plain.code) {
+      if (changed.front() >= kOperands + kPageSize && second.code != plain.code) {
         Complain(row, one, "event without a change");
       }
     }
@@ -605,5 +545,5 @@ TEST_F(InstructionProperties, AlteredBytesAreEvents) {
   EXPECT_GT(met_rows_.size(), 70u);
 }
 
-} // namespace
-} // namespace lethe::emulated
+}  // namespace
+}  // namespace lethe::emulated
