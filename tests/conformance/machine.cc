@@ -1,6 +1,8 @@
 #include "tests/conformance/machine.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -8,6 +10,13 @@
 #include "tests/conformance/host.h"
 
 namespace lethe::conformance {
+namespace {
+
+bool HasBit(const std::uint64_t* list, unsigned number) {
+  return (list[number / 64] >> (63 - number % 64) & 1) != 0;
+}
+
+}  // namespace
 
 Machine::Machine(std::size_t memory_size) : kernel_(Host::Get().kernel()), memory_(memory_size) {
   system_ = kernel_.Open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -22,14 +31,20 @@ Machine::~Machine() {
   kernel_.Close(system_);
 }
 
+void Machine::CloseMachine() {
+  if (vm_ >= 0) kernel_.Close(vm_);
+  vm_ = -1;
+}
+
 void Machine::CloseAll() {
   for (const Vcpu& cpu : cpus_) {
     kernel_.Unmap(cpu.run, kRunSize);
-    kernel_.Close(cpu.fd);
+    if (cpu.fd >= 0) kernel_.Close(cpu.fd);
   }
   cpus_.clear();
-  if (vm_ >= 0) kernel_.Close(vm_);
-  vm_ = -1;
+  if (flic_ >= 0) kernel_.Close(flic_);
+  flic_ = -1;
+  CloseMachine();
 }
 
 int Machine::SetSlot(std::uint32_t slot, std::uint64_t absolute, std::uint64_t size,
@@ -62,12 +77,34 @@ int Machine::HasAttribute(int fd, std::uint32_t group, std::uint64_t attribute) 
   return Pass(fd, abi::KVM_HAS_DEVICE_ATTR, wanted);
 }
 
+int Machine::CreateFlic() {
+  abi::kvm_create_device wanted{abi::KVM_DEV_TYPE_FLIC, 0, 0};
+  LETHE_CHECK(Pass(vm_, abi::KVM_CREATE_DEVICE, wanted) == 0);
+  flic_ = static_cast<int>(wanted.fd);
+  return flic_;
+}
+
+int Machine::CallInChild(int fd, unsigned long request, std::uint64_t value) {
+  const pid_t child = fork();
+  LETHE_CHECK(child >= 0);
+  if (child == 0) _exit(-Call(fd, request, value) & 0xff);
+  int status = 0;
+  LETHE_CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+  return -WEXITSTATUS(status);
+}
+
 bool Machine::OffersFacility(unsigned number) {
   const auto host = std::make_unique<abi::kvm_s390_vm_cpu_machine>();
   LETHE_CHECK(
       GetAttribute(vm_, abi::KVM_S390_VM_CPU_MODEL, abi::KVM_S390_VM_CPU_MACHINE, host.get()) == 0);
-  const std::uint64_t bit = std::uint64_t{1} << (63 - number % 64);
-  return (host->fac_mask[number / 64] & host->fac_list[number / 64] & bit) != 0;
+  return HasBit(host->fac_mask, number) && HasBit(host->fac_list, number);
+}
+
+bool Machine::ProcessorHas(unsigned facility) {
+  const auto processor = std::make_unique<abi::kvm_s390_vm_cpu_processor>();
+  LETHE_CHECK(GetAttribute(vm_, abi::KVM_S390_VM_CPU_MODEL, abi::KVM_S390_VM_CPU_PROCESSOR,
+                           processor.get()) == 0);
+  return HasBit(processor->fac_list, facility);
 }
 
 Machine::Vcpu& Machine::AddCpu(std::uint64_t address) {

@@ -39,7 +39,9 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Lets go of the machine's descriptors; /dev/kvm and the memory stay.
+  // Lets go of the machine's own descriptor, or of its CPUs' and devices' as well; /dev/kvm and the
+  // memory stay.
+  void CloseMachine();
   void CloseAll();
 
   kvm::Kernel& kernel() { return kernel_; }
@@ -60,14 +62,26 @@ class Machine {
   int EnableCapability(int fd, std::uint32_t capability, std::uint64_t argument = 0);
   // KVM_CHECK_EXTENSION of the machine.
   int Extension(unsigned capability) { return Call(vm_, abi::KVM_CHECK_EXTENSION, capability); }
+  // An address that no program has memory at.
+  static constexpr std::uint64_t kNowhere = 0;
   // KVM_{SET,GET,HAS}_DEVICE_ATTR of a VM or device.
   int SetAttribute(int fd, std::uint32_t group, std::uint64_t attribute, const void* data = nullptr,
                    std::uint32_t flags = 0);
   int GetAttribute(int fd, std::uint32_t group, std::uint64_t attribute, void* data,
                    std::uint32_t flags = 0);
   int HasAttribute(int fd, std::uint32_t group, std::uint64_t attribute);
+  template <typename T>
+  int SetValue(int fd, std::uint32_t group, std::uint64_t attribute, const T& value) {
+    return SetAttribute(fd, group, attribute, &value);
+  }
+  // The floating interrupt controller's descriptor, which ends with the machine's.
+  int CreateFlic();
+  // What `request` answers in a process that was forked off and does not share our memory.
+  int CallInChild(int fd, unsigned long request, std::uint64_t value = 0);
   // Does KVM let guests on this host have the facility?
   bool OffersFacility(unsigned number);
+  // Will the guest's CPUs have it, as things stand?
+  bool ProcessorHas(unsigned facility);
 
   // --- CPUs ------------------------------------------------------------------------------------
   // The reference stays valid. KVM creates CPUs in the stopped state.
@@ -79,6 +93,18 @@ class Machine {
   static void SetControl(Vcpu& cpu, int number, std::uint64_t value) {
     cpu.run->s.regs.crs[number] = value;
     cpu.run->kvm_dirty_regs |= abi::KVM_SYNC_CRS;
+  }
+  // A CPU that executes `bytes` when it runs next.
+  Vcpu& AddCpuWith(std::initializer_list<std::uint8_t> bytes) {
+    Program(bytes);
+    Vcpu& cpu = AddCpu();
+    SetPsw(cpu, kSupervisor);
+    return cpu;
+  }
+  // Sets a general register before the next run.
+  static void SetGeneral(Vcpu& cpu, int number, std::uint64_t value) {
+    cpu.run->s.regs.gprs[number] = value;
+    cpu.run->kvm_dirty_regs |= abi::KVM_SYNC_GPRS;
   }
   int Run(Vcpu& cpu) { return Call(cpu.fd, abi::KVM_RUN); }
   int SetState(Vcpu& cpu, std::uint32_t state) {
@@ -113,11 +139,15 @@ class Machine {
   SharedMemory memory_;
   int system_ = -1;
   int vm_ = -1;
+  int flic_ = -1;
   std::vector<Vcpu> cpus_;
 };
 
 // The fixture of all statements.
-class MachineTest : public ::testing::Test, protected Machine {};
+class MachineTest : public ::testing::Test, protected Machine {
+ protected:
+  using Machine::Run;  // GoogleTest has one as well
+};
 
 }  // namespace lethe::conformance
 
