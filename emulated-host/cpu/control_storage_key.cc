@@ -28,7 +28,10 @@ void SetStorageKey(Cpu& cpu, const Op& op) {
   // Without facility 10 and 14, M3 is ignored: the key is set without conditions.
   std::atomic<std::uint8_t>& key = KeyOfRealBlock(cpu, op);
   const auto wanted = static_cast<std::uint8_t>(cpu.gr(op.r1) & kKeyBits);
-  if (key.exchange(wanted) != wanted) cpu.group().PurgeAll(cpu);
+  std::uint8_t before = key;
+  while (!key.compare_exchange_weak(before, (before & kLoggedStore) | wanted)) {
+  }
+  if ((before & kKeyBits) != wanted) cpu.group().PurgeAll(cpu);
 }
 
 void InsertStorageKey(Cpu& cpu, const Op& op) {

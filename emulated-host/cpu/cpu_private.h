@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kRealSpace = 0x20;
 // Bits of a storage key as ISKE shows it.
 inline constexpr std::uint8_t kKeyFetchProtected = 0x08;
 inline constexpr std::uint8_t kKeyReferenced = 0x04;
-inline constexpr std::uint8_t kKeyChanged = 0x02;
+inline constexpr std::uint8_t kKeyChanged = 0x02 | kLoggedStore;
 
 // Facilities that the core itself knows.
 inline constexpr Facility kEnhancedDatFacility = 8;

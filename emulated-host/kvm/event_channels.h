@@ -7,31 +7,32 @@
 #include <vector>
 
 #include "accel/kvm-s390/abi.h"
-#include "base/unique_fd.h"
+#include "emulated-host/kvm/event_descriptor.h"
 
 namespace lethe::emulated {
 
-// Event descriptors that the guest signals by DIAGNOSE X'500' (KVM_IOEVENTFD of a virtio-ccw
-// machine): notification of a queue without leaving the kernel. Safe for concurrent use.
+// Event descriptors that the guest signals (KVM_IOEVENTFD): by DIAGNOSE X'500' those of virtio-ccw,
+// a notification of a queue without leaving the kernel. The buses of other architectures are kept,
+// but no guest reaches them. Safe for concurrent use.
 class EventChannels {
  public:
-  // KVM_IOEVENTFD: 0 or a negated errno value.
+  // 0 or a negated errno value.
   int Change(const abi::kvm_ioeventfd& change);
 
-  // Signals the descriptor for queue `datamatch` of the subchannel; its place in the table (a
-  // cookie for the guest), or nullopt if nobody listens.
+  // Signals the descriptor for queue `datamatch` of the subchannel; its place among the
+  // subchannels (a cookie for the guest), or nullopt if nobody listens.
   std::optional<std::size_t> Signal(std::uint64_t subchannel, std::uint64_t datamatch);
 
  private:
   struct Channel {
     abi::kvm_ioeventfd key{};
-    UniqueFd fd;
+    EventDescriptor event;
   };
   int Assign(const abi::kvm_ioeventfd& wanted);
   int Deassign(const abi::kvm_ioeventfd& wanted);
 
   std::mutex mutex_;
-  std::vector<Channel> channels_;
+  std::vector<Channel> channels_;  // by address, then by age
 };
 
 }  // namespace lethe::emulated

@@ -30,9 +30,9 @@ struct FlicDeviceTable {
       {abi::KVM_DEV_FLIC_ADAPTER_REGISTER, &FlicDevice::RegisterAdapter, nullptr},
       {abi::KVM_DEV_FLIC_ADAPTER_MODIFY, &FlicDevice::ModifyAdapter, nullptr},
       {abi::KVM_DEV_FLIC_CLEAR_IO_IRQ, &FlicDevice::ClearInputOutput, nullptr},
-      {abi::KVM_DEV_FLIC_AISM, &FlicDevice::NoSuppression, nullptr},
+      {abi::KVM_DEV_FLIC_AISM, &FlicDevice::SetMode, nullptr},
       {abi::KVM_DEV_FLIC_AIRQ_INJECT, &FlicDevice::InjectAdapterInterruption, nullptr},
-      {abi::KVM_DEV_FLIC_AISM_ALL, &FlicDevice::NoSuppression, &FlicDevice::NoSuppression},
+      {abi::KVM_DEV_FLIC_AISM_ALL, &FlicDevice::SetModes, &FlicDevice::GetModes},
   };
 
   static const Group* Find(std::uint32_t number) {
@@ -43,15 +43,8 @@ struct FlicDeviceTable {
   }
 };
 
-namespace {
-
-constexpr std::uint8_t kMaxSubclass = 7;
-constexpr std::uint32_t kAdapterWord = 0x80000000;
-constexpr int kSubclassShift = 27;
-
-}  // namespace
-
 int FlicDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
+  if (!machine_->IsInOwnMemory()) return -EIO;
   return DispatchIoctl(FlicDeviceTable::kRows, *this, request, argument);
 }
 
@@ -111,31 +104,15 @@ int FlicDevice::ClearAll(const abi::kvm_device_attr&) {
 int FlicDevice::SwitchPageFaults(const abi::kvm_device_attr&) { return 0; }
 
 int FlicDevice::RegisterAdapter(const abi::kvm_device_attr& attribute) {
-  Adapter adapter;
-  if (const int error = Fetch(attribute.addr, adapter.description); error != 0) return error;
-  if (adapter.description.id >= abi::MAX_S390_IO_ADAPTERS) return -EINVAL;
-  if (adapter.description.isc > kMaxSubclass) return -EINVAL;
-  const std::lock_guard lock(mutex_);
-  return adapters_.emplace(adapter.description.id, adapter).second ? 0 : -EINVAL;
+  abi::kvm_s390_io_adapter description;
+  if (const int error = Fetch(attribute.addr, description); error != 0) return error;
+  return machine_->adapters().Register(description);
 }
 
 int FlicDevice::ModifyAdapter(const abi::kvm_device_attr& attribute) {
   abi::kvm_s390_io_adapter_req request;
   if (const int error = Fetch(attribute.addr, request); error != 0) return error;
-  const std::lock_guard lock(mutex_);
-  const auto adapter = adapters_.find(request.id);
-  if (adapter == adapters_.end()) return -EINVAL;
-  switch (request.type) {
-    case abi::KVM_S390_IO_ADAPTER_MASK:
-      if (adapter->second.description.maskable == 0) return -EINVAL;
-      adapter->second.masked = request.mask != 0;
-      return 0;
-    case abi::KVM_S390_IO_ADAPTER_MAP:
-    case abi::KVM_S390_IO_ADAPTER_UNMAP:
-      return 0;
-    default:
-      return -EINVAL;
-  }
+  return machine_->adapters().Modify(request);
 }
 
 int FlicDevice::ClearInputOutput(const abi::kvm_device_attr& attribute) {
@@ -147,19 +124,30 @@ int FlicDevice::ClearInputOutput(const abi::kvm_device_attr& attribute) {
   return 0;
 }
 
-int FlicDevice::NoSuppression(const abi::kvm_device_attr&) { return -EOPNOTSUPP; }
+int FlicDevice::SetMode(const abi::kvm_device_attr& attribute) {
+  if (!Suppresses()) return -EOPNOTSUPP;
+  abi::kvm_s390_ais_req request;
+  if (const int error = Fetch(attribute.addr, request); error != 0) return error;
+  return machine_->adapters().SetMode(request);
+}
+
+int FlicDevice::SetModes(const abi::kvm_device_attr& attribute) {
+  if (!Suppresses()) return -EOPNOTSUPP;
+  abi::kvm_s390_ais_all modes;
+  if (const int error = Fetch(attribute.addr, modes); error != 0) return error;
+  machine_->adapters().set_modes(modes);
+  return 0;
+}
+
+int FlicDevice::GetModes(const abi::kvm_device_attr& attribute) {
+  if (attribute.attr < sizeof(abi::kvm_s390_ais_all)) return -EINVAL;
+  if (!Suppresses()) return -EOPNOTSUPP;
+  return Put(attribute.addr, machine_->adapters().modes());
+}
 
 int FlicDevice::InjectAdapterInterruption(const abi::kvm_device_attr& attribute) {
-  abi::kvm_s390_irq irq{};
-  {
-    const std::lock_guard lock(mutex_);
-    const auto adapter = adapters_.find(static_cast<std::uint32_t>(attribute.attr));
-    if (adapter == adapters_.end()) return -EINVAL;
-    irq.type = abi::KVM_S390_INT_IO(true, 0, 0, 0);
-    irq.u.io.io_int_word = kAdapterWord | std::uint32_t{adapter->second.description.isc}
-                                              << kSubclassShift;
-  }
-  return machine_->InjectFloating(irq);
+  // The kernel looks at 32 bits.
+  return machine_->adapters().Interrupt(static_cast<std::uint32_t>(attribute.attr), Suppresses());
 }
 
 }  // namespace lethe::emulated

@@ -1,9 +1,7 @@
 #ifndef LETHE_EMULATED_HOST_KVM_FLIC_DEVICE_H_
 #define LETHE_EMULATED_HOST_KVM_FLIC_DEVICE_H_
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "accel/kvm-s390/abi.h"
@@ -13,7 +11,7 @@
 namespace lethe::emulated {
 
 // The floating interrupt controller of a machine (Linux, Documentation/virt/kvm/devices/
-// s390_flic.rst). Adapter-interruption suppression is not offered.
+// s390_flic.rst).
 class FlicDevice final : public KernelFile {
  public:
   explicit FlicDevice(std::shared_ptr<VirtualMachine> machine) : machine_(std::move(machine)) {}
@@ -21,11 +19,6 @@ class FlicDevice final : public KernelFile {
 
  private:
   friend struct FlicDeviceTable;
-  struct Adapter {
-    abi::kvm_s390_io_adapter description{};
-    bool masked = false;
-  };
-
   int SetAttribute(std::uintptr_t argument);
   int GetAttribute(std::uintptr_t argument);
   int HasAttribute(std::uintptr_t argument);
@@ -37,12 +30,14 @@ class FlicDevice final : public KernelFile {
   int RegisterAdapter(const abi::kvm_device_attr& attribute);
   int ModifyAdapter(const abi::kvm_device_attr& attribute);
   int ClearInputOutput(const abi::kvm_device_attr& attribute);
-  int NoSuppression(const abi::kvm_device_attr& attribute);
+  int SetMode(const abi::kvm_device_attr& attribute);
+  int SetModes(const abi::kvm_device_attr& attribute);
+  int GetModes(const abi::kvm_device_attr& attribute);
   int InjectAdapterInterruption(const abi::kvm_device_attr& attribute);
 
+  bool Suppresses() const { return machine_->settings().interrupt_suppression; }
+
   const std::shared_ptr<VirtualMachine> machine_;
-  std::mutex mutex_;
-  std::map<std::uint32_t, Adapter> adapters_;
 };
 
 }  // namespace lethe::emulated

@@ -17,6 +17,10 @@ constexpr std::uint64_t kSlotNumberMask = 0xffff;
 
 bool Aligned(std::uint64_t value, std::uint64_t to) { return value % to == 0; }
 
+bool Logs(const abi::kvm_userspace_memory_region& slot) {
+  return (slot.flags & abi::KVM_MEM_LOG_DIRTY_PAGES) != 0;
+}
+
 }  // namespace
 
 PageBytes::PageBytes(std::size_t pages) : size_(pages), data_(nullptr) {
@@ -70,15 +74,15 @@ bool MemorySlots::Overlaps(const abi::kvm_userspace_memory_region& wanted) const
 }
 
 int MemorySlots::Set(const abi::kvm_userspace_memory_region& wanted, bool protected_machine,
-                     bool& changed) {
-  changed = false;
+                     Changed& changed) {
+  changed = {};
   if (const int error = CheckArguments(wanted); error != 0) return error;
   const auto existing = slots_.find(wanted.slot);
   if (wanted.memory_size == 0) {
     if (existing == slots_.end() || protected_machine) return -EINVAL;
     removed_.push_back(std::move(existing->second));
     slots_.erase(existing);
-    changed = true;
+    changed.storage = true;
     return 0;
   }
   if (existing != slots_.end()) {
@@ -88,12 +92,12 @@ int MemorySlots::Set(const abi::kvm_userspace_memory_region& wanted, bool protec
   if (protected_machine) return -EINVAL;
   if (const int error = CheckMachine(wanted); error != 0) return error;
   if (const int error = Create(wanted); error != 0) return error;
-  changed = true;
+  changed = {.storage = true, .ends_migration = !Logs(wanted)};
   return 0;
 }
 
 int MemorySlots::Change(Slot& slot, const abi::kvm_userspace_memory_region& wanted,
-                        bool protected_machine, bool& changed) {
+                        bool protected_machine, Changed& changed) {
   if (wanted.userspace_addr != slot.user.userspace_addr ||
       wanted.memory_size != slot.user.memory_size) {
     return -EINVAL;
@@ -106,7 +110,7 @@ int MemorySlots::Change(Slot& slot, const abi::kvm_userspace_memory_region& want
     if (const int error = CheckMachine(wanted); error != 0) return error;
   }
   slot.user = wanted;
-  changed = moves;
+  changed = {.storage = moves, .ends_migration = !Logs(wanted)};
   return 0;
 }
 
@@ -154,15 +158,24 @@ void MemorySlots::Settle() {
   removed_.clear();
 }
 
-int MemorySlots::CheckDirtyLog(std::uint32_t number, std::size_t& bytes) const {
+int MemorySlots::CheckDirtyLog(std::uint32_t number) const {
+  if (number >= kMaxSlots) return -EINVAL;
   const auto slot = slots_.find(number);
-  if (slot == slots_.end() || (slot->second.user.flags & abi::KVM_MEM_LOG_DIRTY_PAGES) == 0) {
-    return -ENOENT;
-  }
+  return slot == slots_.end() || !Logs(slot->second.user) ? -ENOENT : 0;
+}
+
+std::vector<std::uint8_t> MemorySlots::TakeDirtyLog(std::uint32_t number) {
   constexpr std::size_t kPagesPerWord = 64;
-  const std::size_t pages = slot->second.user.memory_size / kPageSize;
-  bytes = (pages + kPagesPerWord - 1) / kPagesPerWord * sizeof(std::uint64_t);
-  return 0;
+  const Slot& slot = slots_.at(number);
+  const std::size_t pages = slot.user.memory_size / kPageSize;
+  std::vector<std::uint8_t> bitmap((pages + kPagesPerWord - 1) / kPagesPerWord * 8);
+  for (std::size_t page = 0; page < pages; ++page) {
+    std::atomic<std::uint8_t>& key = slot.keys->data()[page];
+    if ((key.load(std::memory_order_relaxed) & kLoggedStore) == 0) continue;
+    key.fetch_and(static_cast<std::uint8_t>(~kLoggedStore), std::memory_order_relaxed);
+    bitmap[page / 8] |= static_cast<std::uint8_t>(1 << page % 8);
+  }
+  return bitmap;
 }
 
 std::vector<MemorySlots::Range> MemorySlots::Ranges() const {

@@ -40,18 +40,24 @@ class MemorySlots {
   ~MemorySlots();
   MemorySlots(const MemorySlots&) = delete;
 
+  struct Changed {
+    bool storage = false;  // the guest's storage is now another one
+    bool ends_migration = false;
+  };
   // Checks in the order of the kernel and applies the change to the table, or a negated errno
-  // value. `changed` says whether the guest's storage is now another one; then the caller passes
-  // Storage() to the CPUs, and only afterwards calls Settle().
-  int Set(const abi::kvm_userspace_memory_region& wanted, bool protected_machine, bool& changed);
+  // value. When the storage has changed, the caller passes Storage() to the CPUs, and only
+  // afterwards calls Settle().
+  int Set(const abi::kvm_userspace_memory_region& wanted, bool protected_machine, Changed& changed);
   // `purger` may be asked about the pages from now on.
   std::vector<GuestStorage::Slot> Storage(PagePurger& purger) const;
   // Lets go of what the last change took away.
   void Settle();
 
   bool empty() const { return slots_.empty(); }
-  // The size of the slot's dirty bitmap. -ENOENT: no such slot, or it does not log.
-  int CheckDirtyLog(std::uint32_t slot, std::size_t& bytes) const;
+  // The pages of the slot that were stored into; they no longer count as such. -ENOENT: no such
+  // slot, or it does not log. No CPU executes.
+  int CheckDirtyLog(std::uint32_t slot) const;
+  std::vector<std::uint8_t> TakeDirtyLog(std::uint32_t slot);
 
   struct Range {
     std::uint64_t absolute = 0;
@@ -79,7 +85,7 @@ class MemorySlots {
   bool Overlaps(const abi::kvm_userspace_memory_region& wanted) const;
   int Create(const abi::kvm_userspace_memory_region& wanted);
   int Change(Slot& slot, const abi::kvm_userspace_memory_region& wanted, bool protected_machine,
-             bool& changed);
+             Changed& changed);
 
   Host& host_;
   const std::uint64_t highest_address_;

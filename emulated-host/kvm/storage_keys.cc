@@ -32,7 +32,7 @@ int GetStorageKeys(VirtualMachine& machine, const abi::kvm_s390_skeys& request) 
   for (std::uint64_t i = 0; i < request.count; ++i) {
     const std::atomic<std::uint8_t>* key = KeyOf(machine, request.start_gfn + i);
     if (key == nullptr) return -EFAULT;
-    keys[i] = *key;
+    keys[i] = static_cast<std::uint8_t>(*key & ~kLoggedStore);
   }
   return CopyToUser(request.skeydata_addr, keys.data(), keys.size());
 }
@@ -49,7 +49,9 @@ int SetStorageKeys(VirtualMachine& machine, const abi::kvm_s390_skeys& request) 
     std::atomic<std::uint8_t>* key = KeyOf(machine, request.start_gfn + i);
     if (key == nullptr) return -EFAULT;
     if (keys[i] & 1) return -EINVAL;
-    *key = keys[i];
+    std::uint8_t before = *key;
+    while (!key->compare_exchange_weak(before, (before & kLoggedStore) | keys[i])) {
+    }
   }
   machine.group().PurgeAll();
   return 0;

@@ -68,6 +68,7 @@ UniqueFd VcpuDevice::MakeDescriptor(const VirtualCpu& cpu) {
 }
 
 int VcpuDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
+  if (!machine_->IsInOwnMemory()) return -EIO;
   if ((request & kRequestTypeMask) != kRequestType) return -EINVAL;
   constexpr int kElsewhere = 1 << 30;
   const int result =

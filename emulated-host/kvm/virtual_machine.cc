@@ -26,8 +26,10 @@ std::uint64_t UltravisorFeaturesOf(Host& host) {
 VirtualMachine::VirtualMachine(Host& host)
     : host_(host),
       cpu_model_(HostCpuModel(host), UltravisorFeaturesOf(host)),
+      adapters_([this](const abi::kvm_s390_irq& irq) { return InjectFloating(irq); }),
       slots_(host, host.options().highest_address),
-      protection_(*this) {
+      protection_(*this),
+      lines_([this](const InterruptLines::Target& target) { SetIndicators(target); }) {
   settings_.memory_limit = host.options().highest_address;
 }
 
@@ -71,10 +73,10 @@ std::vector<VirtualCpu*> VirtualMachine::cpus() const {
 
 int VirtualMachine::SetMemoryRegion(const abi::kvm_userspace_memory_region& region) {
   const std::lock_guard lock(lock_);
-  bool changed = false;
+  MemorySlots::Changed changed;
   if (const int error = slots_.Set(region, protection_.active(), changed); error != 0) return error;
-  if ((region.flags & abi::KVM_MEM_LOG_DIRTY_PAGES) == 0) settings_.migration_mode = false;
-  if (!changed) return 0;
+  if (changed.ends_migration) settings_.migration_mode = false;
+  if (!changed.storage) return 0;
   gate_.RunAlone(
       [this] {
         for (VirtualCpu* cpu : cpus()) cpu->CallOut();
@@ -84,6 +86,21 @@ int VirtualMachine::SetMemoryRegion(const abi::kvm_userspace_memory_region& regi
         group_.PurgeStopped();
       });
   slots_.Settle();
+  return 0;
+}
+
+int VirtualMachine::TakeDirtyLog(std::uint32_t slot, std::vector<std::uint8_t>& bitmap) {
+  const std::lock_guard lock(lock_);
+  if (const int error = slots_.CheckDirtyLog(slot); error != 0) return error;
+  // CPUs note a store when they take the page into their translation buffers.
+  gate_.RunAlone(
+      [this] {
+        for (VirtualCpu* cpu : cpus()) cpu->CallOut();
+      },
+      [&] {
+        bitmap = slots_.TakeDirtyLog(slot);
+        group_.PurgeStopped();
+      });
   return 0;
 }
 
@@ -110,6 +127,11 @@ bool VirtualMachine::MakeAccessible(std::uint64_t absolute, std::uint64_t size) 
   return true;
 }
 
+void VirtualMachine::NoteStored(const PageFrame& frame, std::uint64_t absolute) {
+  frame.key->fetch_or(kLoggedStore, std::memory_order_relaxed);
+  if (frame.code->load() != 0) PurgePage(absolute & kPageMask);
+}
+
 bool VirtualMachine::ReadAbsolute(std::uint64_t absolute, absl::Span<std::uint8_t> to) {
   if (!MakeAccessible(absolute, to.size())) return false;
   while (!to.empty()) {
@@ -129,7 +151,7 @@ bool VirtualMachine::WriteAbsolute(std::uint64_t absolute, absl::Span<const std:
     const std::size_t length = std::min<std::size_t>(from.size(), kPageSize - offset);
     const PageFrame frame = storage_.Find(absolute);
     std::memcpy(frame.bytes + offset, from.data(), length);
-    if (frame.code->load() != 0) PurgePage(absolute & kPageMask);
+    NoteStored(frame, absolute);
     absolute += length;
     from.remove_prefix(length);
   }
@@ -141,6 +163,53 @@ int VirtualMachine::InjectFloating(const abi::kvm_s390_irq& irq) {
   group_.NoteOutsideStores();  // a device has ended its work
   NotifyCpus();
   return 0;
+}
+
+int VirtualMachine::RouteLines(absl::Span<const abi::kvm_irq_routing_entry> entries) {
+  {
+    const std::lock_guard lock(lock_);
+    for (const abi::kvm_irq_routing_entry& entry : entries) {
+      if (entry.type != abi::KVM_IRQ_ROUTING_S390_ADAPTER) continue;
+      const InterruptLines::Target& target = entry.u.adapter;
+      for (const std::uint64_t address : {target.ind_addr, target.summary_addr}) {
+        if (storage_.Find(address).bytes == nullptr) return -EFAULT;
+      }
+    }
+  }
+  return lines_.Route(entries);
+}
+
+// Was the bit set before? nullopt: there is no such storage.
+std::optional<bool> VirtualMachine::SetIndicator(std::uint64_t absolute, std::uint64_t bit,
+                                                 bool swap) {
+  // Bits are counted from the right in the eight-byte words of big-endian storage, or from the
+  // left.
+  const std::uint64_t in_page = absolute % kPageSize * 8 + bit;
+  const std::uint64_t byte = swap ? in_page / 8 : in_page / 8 ^ 7;
+  const auto mask = static_cast<std::uint8_t>(swap ? 0x80 >> in_page % 8 : 1 << in_page % 8);
+  const std::uint64_t at = (absolute & kPageMask) + byte;
+  if (!MakeAccessible(at, 1)) return std::nullopt;
+  const PageFrame frame = storage_.Find(at);
+  const std::uint8_t before =
+      std::atomic_ref<std::uint8_t>(frame.bytes[at % kPageSize]).fetch_or(mask);
+  NoteStored(frame, at);
+  return (before & mask) != 0;
+}
+
+void VirtualMachine::SetIndicators(const InterruptLines::Target& target) {
+  const std::optional<InterruptAdapters::Adapter> adapter = adapters_.Find(target.adapter_id);
+  if (!adapter) return;
+  const bool swap = adapter->description.swap != 0;
+  gate_.Enter();
+  const bool there = MakeAccessible(target.ind_addr, 1) && MakeAccessible(target.summary_addr, 1);
+  std::optional<bool> summary;
+  if (there && SetIndicator(target.ind_addr, target.ind_offset, swap).has_value()) {
+    summary = SetIndicator(target.summary_addr, target.summary_offset, swap);
+  }
+  gate_.Leave();
+  if (summary == false && !adapter->masked) {
+    adapters_.Interrupt(target.adapter_id, settings_.interrupt_suppression);
+  }
 }
 
 void VirtualMachine::NotifyCpus() {

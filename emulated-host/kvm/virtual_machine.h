@@ -7,16 +7,20 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "accel/kvm-s390/abi.h"
 #include "emulated-host/cpu/cpu_group.h"
+#include "emulated-host/kvm/address_space_mark.h"
 #include "emulated-host/kvm/event_channels.h"
 #include "emulated-host/kvm/execution_gate.h"
 #include "emulated-host/kvm/floating_interrupts.h"
 #include "emulated-host/kvm/guest_cpu_model.h"
 #include "emulated-host/kvm/host.h"
+#include "emulated-host/kvm/interrupt_adapters.h"
+#include "emulated-host/kvm/interrupt_lines.h"
 #include "emulated-host/kvm/memory_slots.h"
 #include "emulated-host/kvm/protection.h"
 #include "emulated-host/storage/guest_storage.h"
@@ -50,6 +54,10 @@ class VirtualMachine : public std::enable_shared_from_this<VirtualMachine>, priv
   FloatingInterrupts& floating() { return floating_; }
   Protection& protection() { return protection_; }
   EventChannels& channels() { return channels_; }
+  InterruptAdapters& adapters() { return adapters_; }
+  InterruptLines& lines() { return lines_; }
+  // Is the caller in the memory that the machine belongs to? All others are told -EIO.
+  bool IsInOwnMemory() const { return mark_.IsHere(); }
 
   // Under lock().
   GuestCpuModel& cpu_model() { return cpu_model_; }
@@ -71,13 +79,22 @@ class VirtualMachine : public std::enable_shared_from_this<VirtualMachine>, priv
   // Makes the pages of a range accessible to the kernel, as the kernel does before it copies.
   // False: not in a slot, or it stays secure. Inside the gate.
   bool MakeAccessible(std::uint64_t absolute, std::uint64_t size);
+  // KVM_GET_DIRTY_LOG: a bit for each page of the slot, counted from the right of each byte, and
+  // the log begins anew.
+  int TakeDirtyLog(std::uint32_t slot, std::vector<std::uint8_t>& bitmap);
   // Copies, made accessible before; no keys, no prefixing. False: not all of it is there, and
   // nothing was copied. Inside the gate.
   bool ReadAbsolute(std::uint64_t absolute, absl::Span<std::uint8_t> to);
   bool WriteAbsolute(std::uint64_t absolute, absl::Span<const std::uint8_t> from);
+  // The kernel has stored into the page `frame`, which holds `absolute`. Inside the gate.
+  void NoteStored(const PageFrame& frame, std::uint64_t absolute);
 
   // --- interruptions ---------------------------------------------------------------------------
   int InjectFloating(const abi::kvm_s390_irq& irq);
+  // KVM_SET_GSI_ROUTING. -EFAULT: an indicator is not in storage.
+  int RouteLines(absl::Span<const abi::kvm_irq_routing_entry> entries);
+  // The indicators of a line that was pulled, and the interruption if the summary was clear.
+  void SetIndicators(const InterruptLines::Target& target);
   // A floating interruption became deliverable: CPUs are to look.
   void NotifyCpus();
 
@@ -90,6 +107,7 @@ class VirtualMachine : public std::enable_shared_from_this<VirtualMachine>, priv
     std::atomic<bool> user_instruction0{false};
     std::atomic<bool> interrupt_controller{false};
     std::atomic<bool> floating_controller_exists{false};
+    std::atomic<bool> interrupt_suppression{false};  // facility 72
     std::atomic<bool> migration_mode{false};
     std::atomic<std::uint64_t> memory_limit{0};
     std::atomic<bool> storage_keys{false};
@@ -98,6 +116,7 @@ class VirtualMachine : public std::enable_shared_from_this<VirtualMachine>, priv
 
  private:
   void PurgePage(std::uint64_t absolute) override;
+  std::optional<bool> SetIndicator(std::uint64_t absolute, std::uint64_t bit, bool swap);
 
   Host& host_;
   std::mutex lock_;
@@ -109,11 +128,14 @@ class VirtualMachine : public std::enable_shared_from_this<VirtualMachine>, priv
   CpuModel effective_model_;  // of the CPUs; fixed by the first
   FloatingInterrupts floating_;
   EventChannels channels_;
+  InterruptAdapters adapters_;
   MemorySlots slots_;
   Protection protection_;
   std::atomic<unsigned> cpu_count_{0};
   std::array<std::unique_ptr<VirtualCpu>, kMaxCpus> owned_cpus_;
   std::array<std::atomic<VirtualCpu*>, kMaxCpus> cpus_{};
+  const AddressSpaceMark mark_;
+  InterruptLines lines_;  // last: its thread uses all others
 };
 
 }  // namespace lethe::emulated

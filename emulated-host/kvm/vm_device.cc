@@ -16,6 +16,11 @@
 #include "emulated-host/kvm/vm_attributes.h"
 
 namespace lethe::emulated {
+namespace {
+
+constexpr unsigned kInterruptSuppressionFacility = 72;
+
+}  // namespace
 
 struct VmDeviceTable {
   static constexpr IoctlRow<VmDevice> kRows[] = {
@@ -26,6 +31,8 @@ struct VmDeviceTable {
       {abi::KVM_SET_USER_MEMORY_REGION2, "KVM_SET_USER_MEMORY_REGION2",
        &VmDevice::SetMemoryRegion2},
       {abi::KVM_CREATE_IRQCHIP, "KVM_CREATE_IRQCHIP", &VmDevice::CreateInterruptChip},
+      {abi::KVM_SET_GSI_ROUTING, "KVM_SET_GSI_ROUTING", &VmDevice::RouteInterruptLines},
+      {abi::KVM_IRQFD, "KVM_IRQFD", &VmDevice::ChangeInterruptLine},
       {abi::KVM_IOEVENTFD, "KVM_IOEVENTFD", &VmDevice::ChangeEventChannel},
       {abi::KVM_S390_INTERRUPT, "KVM_S390_INTERRUPT", &VmDevice::Interrupt},
       {abi::KVM_ENABLE_CAP, "KVM_ENABLE_CAP", &VmDevice::EnableCapability},
@@ -35,6 +42,7 @@ struct VmDeviceTable {
       {abi::KVM_S390_GET_CMMA_BITS, "KVM_S390_GET_CMMA_BITS", &VmDevice::GetCmmaBits},
       {abi::KVM_S390_SET_CMMA_BITS, "KVM_S390_SET_CMMA_BITS", &VmDevice::SetCmmaBits},
       {abi::KVM_S390_PV_COMMAND, "KVM_S390_PV_COMMAND", &VmDevice::ProtectedCommand},
+      {abi::KVM_S390_ZPCI_OP, "KVM_S390_ZPCI_OP", &VmDevice::PciOperation},
       {abi::KVM_CREATE_DEVICE, "KVM_CREATE_DEVICE", &VmDevice::CreateDevice},
       {abi::KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR", &VmDevice::SetAttribute},
       {abi::KVM_GET_DEVICE_ATTR, "KVM_GET_DEVICE_ATTR", &VmDevice::GetAttribute},
@@ -43,6 +51,7 @@ struct VmDeviceTable {
 };
 
 int VmDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
+  if (!machine_->IsInOwnMemory()) return -EIO;
   return DispatchIoctl(VmDeviceTable::kRows, *this, request, argument);
 }
 
@@ -90,16 +99,12 @@ int VmDevice::SetMemoryRegion2(std::uintptr_t argument) {
                                     wanted.memory_size, wanted.userspace_addr});
 }
 
-// The kernel's storage access is not tracked: a slot that logs has every page dirty.
 int VmDevice::GetDirtyLog(std::uintptr_t argument) {
   abi::kvm_dirty_log log;
   if (const int error = Fetch(argument, log); error != 0) return error;
-  if (log.slot >= MemorySlots::kMaxSlots) return -EINVAL;
-  const std::lock_guard lock(machine_->lock());
-  std::size_t bytes = 0;
-  if (const int error = machine_->slots().CheckDirtyLog(log.slot, bytes); error != 0) return error;
-  const std::vector<std::uint8_t> all(bytes, 0xff);
-  return CopyToUser(log.dirty_bitmap, all.data(), all.size());
+  std::vector<std::uint8_t> bitmap;
+  if (const int error = machine_->TakeDirtyLog(log.slot, bitmap); error != 0) return error;
+  return CopyToUser(log.dirty_bitmap, bitmap.data(), bitmap.size());
 }
 
 int VmDevice::CreateInterruptChip(std::uintptr_t) {
@@ -110,6 +115,26 @@ int VmDevice::ChangeEventChannel(std::uintptr_t argument) {
   abi::kvm_ioeventfd change;
   if (const int error = Fetch(argument, change); error != 0) return error;
   return machine_->channels().Change(change);
+}
+
+int VmDevice::RouteInterruptLines(std::uintptr_t argument) {
+  constexpr std::uint32_t kMaxEntries = 4096;
+  abi::kvm_irq_routing table;
+  if (const int error = Fetch(argument, table); error != 0) return error;
+  if (table.nr > kMaxEntries || table.flags != 0) return -EINVAL;
+  std::vector<abi::kvm_irq_routing_entry> entries(table.nr);
+  if (const int error = CopyFromUser(entries.data(), argument + sizeof(table),
+                                     entries.size() * sizeof(entries[0]));
+      error != 0) {
+    return error;
+  }
+  return machine_->RouteLines(entries);
+}
+
+int VmDevice::ChangeInterruptLine(std::uintptr_t argument) {
+  abi::kvm_irqfd change;
+  if (const int error = Fetch(argument, change); error != 0) return error;
+  return machine_->lines().Change(change);
 }
 
 int VmDevice::Interrupt(std::uintptr_t argument) {
@@ -137,10 +162,20 @@ int VmDevice::EnableCapability(std::uintptr_t argument) {
     case abi::KVM_CAP_S390_USER_INSTR0:
       settings.user_instruction0 = true;
       return 0;
+    case abi::KVM_CAP_HALT_POLL:
+      // CPUs that wait do so at once; the limit has nothing to limit.
+      return wanted.args[0] > 0xffffffff ? -EINVAL : 0;
+    case abi::KVM_CAP_S390_AIS: {
+      const std::lock_guard lock(machine_->lock());
+      if (machine_->cpu_count() != 0) return -EBUSY;
+      machine_->cpu_model().AddFacility(kInterruptSuppressionFacility);
+      settings.interrupt_suppression = true;
+      return 0;
+    }
+    case abi::KVM_CAP_S390_HPAGE_1M:
     case abi::KVM_CAP_S390_VECTOR_REGISTERS:
     case abi::KVM_CAP_S390_RI:
     case abi::KVM_CAP_S390_GS:
-    case abi::KVM_CAP_S390_AIS:
     case abi::KVM_CAP_S390_CPU_TOPOLOGY:
       // Facilities that this host does not have.
       return machine_->cpu_count() != 0 ? -EBUSY : -EINVAL;
@@ -166,6 +201,9 @@ int VmDevice::SetStorageKeys(std::uintptr_t argument) {
   if (const int error = Fetch(argument, keys); error != 0) return error;
   return emulated::SetStorageKeys(*machine_, keys);
 }
+
+// This kernel interprets no PCI instructions.
+int VmDevice::PciOperation(std::uintptr_t) { return -EINVAL; }
 
 // Collaborative memory management is not offered, so it is never enabled.
 int VmDevice::GetCmmaBits(std::uintptr_t) { return -ENXIO; }

@@ -26,11 +26,14 @@ class VmDevice final : public KernelFile {
   int SetMemoryRegion2(std::uintptr_t argument);
   int CreateInterruptChip(std::uintptr_t);
   int ChangeEventChannel(std::uintptr_t argument);
+  int RouteInterruptLines(std::uintptr_t argument);
+  int ChangeInterruptLine(std::uintptr_t argument);
   int Interrupt(std::uintptr_t argument);
   int EnableCapability(std::uintptr_t argument);
   int MemoryOperation(std::uintptr_t argument);
   int GetStorageKeys(std::uintptr_t argument);
   int SetStorageKeys(std::uintptr_t argument);
+  int PciOperation(std::uintptr_t);
   int GetCmmaBits(std::uintptr_t);
   int SetCmmaBits(std::uintptr_t);
   int ProtectedCommand(std::uintptr_t argument);

@@ -15,10 +15,14 @@ namespace lethe::emulated {
 inline constexpr std::uint64_t kPageSize = 4096;
 inline constexpr std::uint64_t kPageMask = ~(kPageSize - 1);
 
+// Beside the bits of a storage key that ISKE shows: stored into since the host read its log of such
+// pages last. Set with the change bit, and not reset with it.
+inline constexpr std::uint8_t kLoggedStore = 0x01;
+
 // One page of guest absolute storage as a CPU sees it.
 struct PageFrame {
   std::uint8_t* bytes = nullptr;             // 4096 bytes, through the emulated machine's mapping
-  std::atomic<std::uint8_t>* key = nullptr;  // storage key: ACC(4) F R C 0, as ISKE shows it
+  std::atomic<std::uint8_t>* key = nullptr;  // storage key: ACC(4) F R C kLoggedStore
   std::atomic<std::uint32_t>* state = nullptr;  // PageState word
   std::atomic<std::uint8_t>* code = nullptr;  // nonzero: some CPU holds decoded instructions of it
 };

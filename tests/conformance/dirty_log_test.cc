@@ -9,8 +9,8 @@ namespace {
 
 class DirtyLog : public MachineTest {
  protected:
-  // Bits of pages; bit n of word n / 64, counted from the least significant.
-  using Bitmap = std::array<std::uint64_t, kMemorySize / kPageSize / 64>;
+  // Bits of pages, counted from the right of each byte.
+  using Bitmap = std::array<std::uint8_t, kMemorySize / kPageSize / 8>;
 
   int Get(std::uint32_t slot, void* to) {
     abi::kvm_dirty_log log{slot, 0, reinterpret_cast<std::uintptr_t>(to)};
@@ -23,7 +23,7 @@ class DirtyLog : public MachineTest {
   }
   static bool Dirty(const Bitmap& bitmap, std::uint64_t address) {
     const std::uint64_t page = address / kPageSize;
-    return (bitmap[page / 64] >> (page % 64) & 1) != 0;
+    return (bitmap[page / 8] >> (page % 8) & 1) != 0;
   }
 };
 
