@@ -454,7 +454,7 @@ TEST_F(CpuTest, AccessesSetReferenceAndChange) {
                            });
   machine_.key(0x5000) = 0;
   machine_.RunFrom(0x2000);
-  EXPECT_EQ(machine_.key(0x4000), 0x06);
+  EXPECT_EQ(machine_.key(0x4000), 0x06 | kLoggedStore);
   EXPECT_EQ(machine_.key(0x5000), 0x00);
 }
 

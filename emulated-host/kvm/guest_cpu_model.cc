@@ -17,7 +17,13 @@ constexpr std::uint64_t kCpuVersion = std::uint64_t{0xff} << 56;
 
 // What the interpretive execution of this host can do: PER and the rest are not there yet.
 constexpr abi::kvm_s390_vm_cpu_feat kHostFeatures{};
-constexpr abi::kvm_s390_vm_cpu_subfunc kHostSubfunctions{};
+// PERFORM LOCKED OPERATION has 24 functions; of the others with subfunctions there is none.
+constexpr abi::kvm_s390_vm_cpu_subfunc HostSubfunctions() {
+  abi::kvm_s390_vm_cpu_subfunc subfunctions{};
+  for (int i = 0; i < 24 / 8; ++i) subfunctions.plo[i] = 0xff;
+  return subfunctions;
+}
+constexpr abi::kvm_s390_vm_cpu_subfunc kHostSubfunctions = HostSubfunctions();
 
 }  // namespace
 

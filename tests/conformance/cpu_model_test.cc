@@ -192,6 +192,23 @@ TEST_F(CpuModel, PerformLockedOperationNamesItsFunctions) {
   EXPECT_EQ(host->plo[0] & 0xf0, 0xf0);
 }
 
+TEST_F(CpuModel, PerformLockedOperationHasTheFunctionsItNames) {
+  auto host = std::make_unique<abi::kvm_s390_vm_cpu_subfunc>();
+  ASSERT_EQ(Get(abi::KVM_S390_VM_CPU_MACHINE_SUBFUNC, host.get()), 0);
+  // PLO 2,0,4,0: with bit 55 of register 0 it tests for the function; IPM 5; DIAG 0,0,X'501'
+  Vcpu& cpu = AddCpuWith(
+      {0xee, 0x24, 0x00, 0x00, 0x00, 0x00, 0xb2, 0x22, 0x00, 0x50, 0x83, 0x00, 0x05, 0x01});
+  for (unsigned function = 0; function < 256; ++function) {
+    SetPsw(cpu, kSupervisor);
+    SetGeneral(cpu, 0, 0x100 | function);
+    SetGeneral(cpu, 1, 0x40000);
+    ASSERT_EQ(Run(cpu), 0);
+    ASSERT_EQ(cpu.run->psw_addr, kProgramAt + 14);
+    const bool installed = (cpu.run->s.regs.gprs[5] >> 28 & 3) == 0;
+    EXPECT_EQ(installed, (host->plo[function / 8] >> (7 - function % 8) & 1) != 0) << function;
+  }
+}
+
 TEST_F(CpuModel, UltravisorFeaturesAreASubsetOfTheHosts) {
   std::uint64_t host = 0;
   ASSERT_EQ(Get(abi::KVM_S390_VM_CPU_MACHINE_UV_FEAT_GUEST, &host), 0);
