@@ -28,9 +28,7 @@ int SetMemory(VirtualMachine& machine, const Attribute& attribute) {
   if (attribute.attr != abi::KVM_S390_VM_MEM_LIMIT_SIZE) return -ENXIO;
   std::uint64_t limit = 0;
   if (const int error = Fetch(attribute.addr, limit); error != 0) return error;
-  if (limit != abi::KVM_S390_NO_MEM_LIMIT && limit > machine.host().options().highest_address) {
-    return -E2BIG;
-  }
+  if (limit > machine.host().options().highest_address) return -E2BIG;
   if (limit == 0) return -EINVAL;
   const std::lock_guard lock(machine.lock());
   if (machine.cpu_count() != 0) return -EBUSY;
