@@ -10,7 +10,7 @@ namespace {
 using Key = abi::kvm_ioeventfd;
 
 constexpr std::uint32_t kPortInputOutput = 2;  // a bus of another architecture
-constexpr std::uint32_t kKnownFlags = 0xf;
+constexpr std::uint32_t kKnownFlags = 0x1f;
 constexpr std::uint32_t kNotificationLength = 8;
 
 enum class Bus { kMemory, kPort, kChannel };

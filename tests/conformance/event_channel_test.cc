@@ -73,8 +73,12 @@ TEST_F(EventChannel, AddressesDoNotWrap) {
 }
 
 TEST_F(EventChannel, UnknownFlagsAreInvalid) {
-  EXPECT_EQ(Change(event_.fd(), 0, kMatch | kChannel | 0x10), -EINVAL);
+  EXPECT_EQ(Change(event_.fd(), 0, kMatch | kChannel | 0x20), -EINVAL);
   EXPECT_EQ(Change(event_.fd(), 0, 0x80000000), -EINVAL);
+}
+
+TEST_F(EventChannel, TheFlagOfAFasterBusIsKnown) {
+  EXPECT_EQ(Change(event_.fd(), 0, kMatch | kChannel | 0x10), 0);
 }
 
 TEST_F(EventChannel, ArgumentsAreCheckedBeforeTheDescriptor) {

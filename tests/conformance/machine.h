@@ -112,9 +112,8 @@ class Machine {
     return Pass(cpu.fd, abi::KVM_SET_MP_STATE, argument);
   }
 
-  // --- guest storage, as the VMM sees it
-  // ---------------------------------------------------------- Instruction bytes from `absolute`
-  // on.
+  // --- guest storage, as the VMM sees it --------------------------------------------------------
+  // Instruction bytes from `absolute` on.
   void Program(std::initializer_list<std::uint8_t> bytes, std::uint64_t absolute = kProgramAt) {
     std::copy(bytes.begin(), bytes.end(), memory_.bytes() + absolute);
   }

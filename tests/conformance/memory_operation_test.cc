@@ -216,7 +216,12 @@ TEST_F(MemoryOperation, CheckingOnlyNeedsNoBuffer) {
 
 TEST_F(MemoryOperation, CheckingOnlyFindsTheEnd) {
   EXPECT_EQ(OnMachine(WithFlags(Write(8, kBeyond), kCheckOnly)), kAddressing);
-  EXPECT_EQ(OnMachine(WithFlags(Read(8, kMemorySize - 4), kCheckOnly)), kAddressing);
+  EXPECT_EQ(OnMachine(WithKey(Read(8, kMemorySize - 4), 2, kCheckOnly)), kAddressing);
+}
+
+TEST_F(MemoryOperation, CheckingOnlyWithKeyZeroLooksAtTheFirstPageOnly) {
+  EXPECT_EQ(OnMachine(WithFlags(Read(8, kMemorySize - 4), kCheckOnly)), 0);
+  EXPECT_EQ(OnMachine(WithKey(Write(8, kMemorySize - 4), 0, kCheckOnly)), 0);
 }
 
 TEST_F(MemoryOperation, TheSameKeyMayDoEverything) {

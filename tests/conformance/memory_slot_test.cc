@@ -66,11 +66,6 @@ TEST_F(MemorySlot, TheUserAddressIsThatOfASegment) {
   EXPECT_EQ(SetSlot(1, kAbove, kSegmentSize, extra_.address() + kPageSize), -EINVAL);
 }
 
-TEST_F(MemorySlot, TheUserAddressesAreAProgramsOwn) {
-  constexpr std::uint64_t kBeyond = std::uint64_t{0xffff'f000} << 32;
-  EXPECT_EQ(SetSlot(1, kAbove, kSegmentSize, kBeyond), -EINVAL);
-}
-
 TEST_F(MemorySlot, NumbersEndAt32766) {
   EXPECT_EQ(Add(32767, kAbove), -EINVAL);
   EXPECT_EQ(Add(0xffff, kAbove), -EINVAL);
