@@ -61,6 +61,8 @@ constexpr Row kRows[] = {
     {abi::KVM_CAP_S390_MEM_OP, static_cast<int>(kMaxMemoryOperation)},
     {abi::KVM_CAP_S390_MEM_OP_EXTENSION,
      abi::KVM_S390_MEMOP_EXTENSION_CAP_BASE | abi::KVM_S390_MEMOP_EXTENSION_CAP_CMPXCHG},
+    {abi::KVM_CAP_SET_GUEST_DEBUG, 1},
+    {abi::KVM_CAP_SET_GUEST_DEBUG2, 0x10010003},  // as Linux names its flags
     {abi::KVM_CAP_ASYNC_PF, 1},
     {abi::KVM_CAP_HALT_POLL, 1},
     {abi::KVM_CAP_S390_AIS, 1},
