@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 NOT_HERE = 77  # a witness is missing
@@ -24,18 +26,62 @@ class Part:
         return self.quick if only_quick else self.whole
 
 
-def parts(build, cross):
+def conformance(build, cross):
+    program = f"{build}/tests/conformance/conformance"
+    yield Part("conformance", "statements about KVM, on the emulated kernel", [program])
+    yield Part("conformance-s390x", "the same on the s390x build under user-mode emulation",
+               ["qemu-s390x-static", "-cpu", "max", f"{cross}/tests/conformance/conformance"])
+
+
+def real_kvm(cross, results):
+    """All that a statement's run prints is kept in `results`, so that runs can be compared."""
+    for kernel in ("6.12", "6.1"):
+        environment = ["env", "LETHE_REAL_KVM=1", f"LETHE_REAL_KVM_KERNELS={kernel}",
+                       f"LETHE_S390X={cross}", f"LETHE_REAL_KVM_RESULTS={results}"]
+        statements = [*environment, sys.executable, "-B", "tests/real-kvm/real_kvm_test.py"]
+        yield Part(f"real-kvm-{kernel}", f"the same on the real KVM of Linux {kernel}",
+                   statements if kernel == "6.12" else None, statements)
+        yield Part(f"lethe-on-{kernel}", f"Lethe itself on the real KVM of Linux {kernel}", None,
+                   [*environment, sys.executable, "-B", "tests/real-kvm/lethe_there_test.py"])
+
+
+def processor(build):
+    """The emulated CPU beside others. The last column of the whole: more than 10^9 cases."""
+    differential = [f"{build}/tests/differential/differential",
+                    f"--oracle={build}/tests/differential/oracle", f"--jobs={os.cpu_count()}"]
+    yield Part("cpu-user", "single instructions beside QEMU's user-mode CPU",
+               [*differential, "--rounds=2", "--cases=64"],
+               [*differential, "--rounds=260", "--cases=400"])
+    for witness in ("qemu", "hercules"):
+        system_mode = [f"{build}/tests/system-mode/system_mode", f"--witness={witness}",
+                       f"--oracle={build}/tests/machine_oracle.bin"]
+        yield Part(f"cpu-system-{witness}", f"the supervisor state beside {witness}", system_mode,
+                   [*system_mode, "--samples=16", "--cases=48"])
+    properties = f"{build}/emulated-host/cpu/emulated_cpu_properties_test"
+    yield Part("cpu-properties", "what the architecture promises of every instruction", [properties])
+
+
+def ultravisor(build):
+    program = f"{build}/emulated-host/ultravisor/ultravisor_properties_test"
+    yield Part("ultravisor", "the Ultravisor beside an executable model of it, code by code",
+               [program], ["env", "LETHE_UV_STEPS=3000000", "LETHE_UV_LIVES=10000", program])
+
+
+def client(build):
+    environment = ["env", f"LETHE={build}/cli/lethe", f"LETHE_TEST_PROGRAMS={build}/tests"]
+    yield Part("qemu-client", "Debian's s390x QEMU with the emulated host as its KVM",
+               [*environment, sys.executable, "-B", "tests/client/qemu_client_test.py"])
+
+
+def parts(build, cross, results):
     """In the order in which they are shown."""
-    conformance = f"{build}/tests/conformance/conformance"
-    ultravisor = f"{build}/emulated-host/ultravisor/ultravisor_properties_test"
     return [
         Part("abi", "our copy of the KVM ABI against the kernel's headers", ["tools/abi"]),
-        Part("conformance", "statements about KVM, on the emulated kernel", [conformance]),
-        Part("conformance-s390x", "the same on the s390x build under user-mode emulation",
-             ["qemu-s390x-static", "-cpu", "max", f"{cross}/tests/conformance/conformance"]),
-        Part("ultravisor", "the Ultravisor beside an executable model of it, code by code",
-             [ultravisor],
-             ["env", "LETHE_UV_STEPS=3000000", "LETHE_UV_LIVES=10000", ultravisor]),
+        *conformance(build, cross),
+        *real_kvm(cross, results),
+        *processor(build),
+        *ultravisor(build),
+        *client(build),
     ]
 
 
@@ -56,12 +102,16 @@ class Proof:
     def verdict(self):
         return {0: "ok", NOT_HERE: "no witness here"}.get(self.status, "FAILED")
 
-    def agreeing(self):
+    def agreeing(self, results):
         """The statements of a conformance run that hold."""
-        return {line.split()[1] for line in self.lines if line.startswith("agrees ")}
+        lines = list(self.lines)
+        kept = results / (self.part.name.removeprefix("real-kvm-") + ".txt")
+        if self.part.name.startswith("real-kvm-") and kept.exists():
+            lines = kept.read_text(errors="replace").splitlines()
+        return {line.split()[1] for line in lines if line.startswith("agrees ")}
 
-    def number(self, unit):
-        found = re.search(rf"(\d+) {unit}", self.summary)
+    def cases(self):
+        found = re.search(r"(\d+) cases", self.summary) if self.part.name.startswith("cpu-") else None
         return int(found[1]) if found else 0
 
 
@@ -79,23 +129,19 @@ def prove(part, only_quick):
     return proof
 
 
-def statements_on_several(proofs):
-    """How many statements hold on the emulated kernel and on a real one."""
-    held = {proof.part.name: proof.agreeing() for proof in proofs}
-    emulated = held.get("conformance", set())
-    for name, statements in held.items():
-        if name.startswith("real-kvm") and statements:
-            yield name, len(statements & emulated)
-
-
-def tell(proofs):
+def tell(proofs, results):
     print("\n" + "-" * 80)
     width = max(len(proof.part.name) for proof in proofs)
     for proof in proofs:
         print(f"{proof.part.name.ljust(width)}  {proof.summary}  [{proof.verdict}, "
               f"{proof.seconds:.0f} s]")
-    for name, count in statements_on_several(proofs):
-        print(f"{name}: {count} statements hold on it and on the emulated kernel")
+    held = {proof.part.name: proof.agreeing(results) for proof in proofs}
+    emulated = held.pop("conformance", set())
+    for name, statements in held.items():
+        if statements:
+            print(f"{name}: {len(statements & emulated)} statements hold there and on the emulated "
+                  "kernel")
+    print(f"CPU: {sum(proof.cases() for proof in proofs)} cases compared")
 
 
 def write_json(path, proofs):
@@ -119,12 +165,14 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", metavar="PART")
     parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("build", nargs="?", default="build")
+    parser.add_argument("--build", metavar="DIRECTORY", default="build")
     arguments = parser.parse_args()
-    wanted = chosen(parts(arguments.build, "build-s390x"), arguments)
     start = time.monotonic()
-    proofs = [prove(part, arguments.quick) for part in wanted]
-    tell(proofs)
+    with tempfile.TemporaryDirectory() as directory:
+        results = pathlib.Path(directory)
+        wanted = chosen(parts(arguments.build, "build-s390x", results), arguments)
+        proofs = [prove(part, arguments.quick) for part in wanted]
+        tell(proofs, results)
     if arguments.json:
         write_json(arguments.json, proofs)
     failed = sum(proof.status not in (0, NOT_HERE) for proof in proofs)
