@@ -54,7 +54,7 @@ def processor(build):
                [*differential, "--rounds=260", "--cases=400"])
     for witness in ("qemu", "hercules"):
         system_mode = [f"{build}/tests/system-mode/system_mode", f"--witness={witness}",
-                       f"--oracle={build}/tests/machine_oracle.bin"]
+                       f"--oracle={build}/tests/system-mode/machine_oracle.bin"]
         yield Part(f"cpu-system-{witness}", f"the supervisor state beside {witness}", system_mode,
                    [*system_mode, "--samples=16", "--cases=48"])
     properties = f"{build}/emulated-host/cpu/emulated_cpu_properties_test"
