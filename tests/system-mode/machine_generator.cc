@@ -43,7 +43,6 @@ constexpr std::uint64_t kAdditionalRegisters = Psw::Bit(45);
 constexpr std::uint64_t kClockComparatorMask = Psw::Bit(52);
 
 constexpr std::uint64_t kNever = ~std::uint64_t{0xff};  // some clocks have 56 bits
-constexpr std::uint64_t kDataOffset = 320;
 
 bool InChapter(const Instruction& instruction, absl::Span<const Instruction> chapter) {
   return std::ranges::any_of(
