@@ -39,6 +39,9 @@ class VcpuThreadTest : public ::testing::Test {
     cpus.End();
   }
 
+  // Used until TearDown(), as all that CPUs call.
+  std::atomic<int> entered = 0;
+  std::atomic<bool> stuck = false;
   kvm::FakeKernel kernel;
   std::optional<kvm::System> system;
   std::optional<kvm::Vm> vm;
@@ -87,8 +90,7 @@ TEST_F(VcpuThreadTest, LetsCpusExecuteOnEachOther) {
 }
 
 TEST_F(VcpuThreadTest, StaysOutWhileHeldAndComesBack) {
-  std::atomic<int> entered = 0;
-  kernel.on_run = [&](unsigned, abi::kvm_run& run) {
+  kernel.on_run = [this](unsigned, abi::kvm_run& run) {
     ++entered;
     run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
     return 0;
@@ -107,8 +109,7 @@ TEST_F(VcpuThreadTest, StaysOutWhileHeldAndComesBack) {
 }
 
 TEST_F(VcpuThreadTest, ParksUntilLetGo) {
-  std::atomic<int> entered = 0;
-  kernel.on_run = [&](unsigned, abi::kvm_run& run) {
+  kernel.on_run = [this](unsigned, abi::kvm_run& run) {
     ++entered;
     run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
     return 0;
@@ -144,7 +145,7 @@ TEST_F(VcpuThreadTest, ABoundedBarrierIsAsGoodAsAnother) {
 }
 
 TEST_F(VcpuThreadTest, ABoundedBarrierSaysWhoIsStuckInTheGuest) {
-  std::atomic<bool> stuck = true;
+  stuck = true;
   kernel.on_run = [&](unsigned, abi::kvm_run&) {
     while (stuck) std::this_thread::yield();  // no kick helps
     return -EINTR;
@@ -167,7 +168,7 @@ TEST_F(VcpuThreadTest, ABoundedBarrierSaysWhoIsStuckInAnExitHandler) {
     run.exit_reason = abi::KVM_EXIT_S390_SIEIC;
     return 0;
   };
-  std::atomic<bool> stuck = true;
+  stuck = true;
   on_exit = [&] {
     while (stuck) std::this_thread::yield();
   };
