@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "tests/conformance/event_descriptor.h"
+#include "tests/conformance/host_limits.h"
 #include "tests/conformance/machine.h"
 
 namespace lethe::conformance {
@@ -47,6 +48,13 @@ class EventChannel : public MachineTest {
   }
 
   EventDescriptor event_;
+};
+
+class SignalledEventChannel : public EventChannel {
+ protected:
+  void SetUp() override {
+    if (!CopiedEventsCountAlike()) GTEST_SKIP() << "user-mode emulation counts wrongly";
+  }
 };
 
 TEST_F(EventChannel, IsAssignedAndRemoved) {
@@ -132,21 +140,21 @@ TEST_F(EventChannel, RemovalKnowsTheEventByAnotherDescriptor) {
   EXPECT_EQ(Change(copy.get(), 5, kMatch | kChannel | kRemove), 0);
 }
 
-TEST_F(EventChannel, IsSignalledByTheGuest) {
+TEST_F(SignalledEventChannel, IsSignalledByTheGuest) {
   ASSERT_EQ(Change(event_.fd(), 2), 0);
   Vcpu& cpu = Guest();
   EXPECT_TRUE(Notify(cpu, 2));
   EXPECT_EQ(event_.Count(), 1u);
 }
 
-TEST_F(EventChannel, CountsItsSignals) {
+TEST_F(SignalledEventChannel, CountsItsSignals) {
   ASSERT_EQ(Change(event_.fd(), 2), 0);
   Vcpu& cpu = Guest();
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Notify(cpu, 2));
   EXPECT_EQ(event_.Count(), 3u);
 }
 
-TEST_F(EventChannel, TheGuestGetsACookieForNextTime) {
+TEST_F(SignalledEventChannel, TheGuestGetsACookieForNextTime) {
   ASSERT_EQ(Change(event_.fd(), 2), 0);
   Vcpu& cpu = Guest();
   ASSERT_TRUE(Notify(cpu, 2));
@@ -157,7 +165,7 @@ TEST_F(EventChannel, TheGuestGetsACookieForNextTime) {
   EXPECT_EQ(event_.Count(), 2u);
 }
 
-TEST_F(EventChannel, AWrongCookieDoesNoHarm) {
+TEST_F(SignalledEventChannel, AWrongCookieDoesNoHarm) {
   const EventDescriptor other;
   ASSERT_EQ(Change(event_.fd(), 2), 0);
   ASSERT_EQ(Change(other.fd(), 2, kMatch | kChannel, 8, kSubchannel + 1), 0);
@@ -198,7 +206,7 @@ TEST_F(EventChannel, TheSubchannelHas32Bits) {
   EXPECT_TRUE(Notify(cpu, 2, ~std::uint64_t{0}, std::uint64_t{0xffffffff} << 32 | kSubchannel));
 }
 
-TEST_F(EventChannel, WithoutMatchingEveryValueSignals) {
+TEST_F(SignalledEventChannel, WithoutMatchingEveryValueSignals) {
   ASSERT_EQ(Change(event_.fd(), 0, kChannel), 0);
   Vcpu& cpu = Guest();
   EXPECT_TRUE(Notify(cpu, 17));

@@ -11,6 +11,7 @@
 #include "accel/kvm-s390/system.h"
 #include "base/status_matchers.h"
 #include "emulated-host/kvm/emulated_kernel.h"
+#include "emulated-host/ultravisor/host_mapping.h"
 #include "emulated-host/ultravisor/ultravisor.h"
 #include "image/golden_images.h"
 #include "pv/event_recorder.h"
@@ -108,6 +109,8 @@ TEST_F(EmulatedProtection, TakesEveryImageOfTheRealTool) {
 }
 
 TEST_F(EmulatedProtection, TheHostSeesNeitherPlainTextNorWhatItStored) {
+  if (emulated::AvailableConcealment() == emulated::Concealment::kNone)
+    GTEST_SKIP() << "no userfaultfd here";
   const Bytes kernel = ReadGolden("in/kernel.bin");
   const ProtectedImage image = ReadGoldenImage("g235-plain.pv");
   ASSERT_TRUE(ProtectGolden("g235-plain.pv").is_protected);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "tests/conformance/host_limits.h"
 #include "tests/conformance/machine.h"
 
 namespace lethe::conformance {
@@ -54,12 +55,14 @@ TEST_F(VirtualMachine, StructuresThatCannotBeReadAreFaults) {
 }
 
 TEST_F(VirtualMachine, AnotherProcessIsAnInputOutputError) {
+  if (!ForkWipesWhatItShould()) GTEST_SKIP() << "user-mode emulation forks all memory";
   EXPECT_EQ(CallInChild(vm(), abi::KVM_CHECK_EXTENSION, abi::KVM_CAP_USER_MEMORY), -EIO);
   EXPECT_EQ(CallInChild(vm(), abi::KVM_CREATE_VCPU, 0), -EIO);
   EXPECT_EQ(CallInChild(vm(), 0x0000aefe), -EIO);  // before the request is looked at
 }
 
 TEST_F(VirtualMachine, AnotherProcessCannotUseItsCpusAndDevicesEither) {
+  if (!ForkWipesWhatItShould()) GTEST_SKIP() << "user-mode emulation forks all memory";
   EXPECT_EQ(CallInChild(AddCpu().fd, abi::KVM_RUN), -EIO);
   EXPECT_EQ(CallInChild(CreateFlic(), abi::KVM_HAS_DEVICE_ATTR), -EIO);
 }
