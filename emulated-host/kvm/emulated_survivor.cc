@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/system_call.h"
+#include "base/thread_sanitizer.h"
 #include "emulated-host/kvm/page_walk.h"
 
 namespace lethe::emulated {
@@ -37,8 +38,14 @@ EmulatedSurvivor::EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int 
 
 // FindPresent and Drop ask the host; who waits for a page or spends time does so, too.
 kvm::Survivor::Needs EmulatedSurvivor::needs() const {
-  return {.descriptors = {vm_fd_},
-          .system_calls = {SYS_mincore, SYS_madvise, SYS_sched_yield, SYS_clock_gettime}};
+  kvm::Survivor::Needs needs = {
+      .descriptors = {vm_fd_},
+      .system_calls = {SYS_mincore, SYS_madvise, SYS_sched_yield, SYS_clock_gettime}};
+  if (ThreadSanitizerIsHere()) {
+    needs.system_calls.push_back(SYS_mmap);
+    needs.system_calls.push_back(SYS_futex);
+  }
+  return needs;
 }
 
 void EmulatedSurvivor::BreakLocks() {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/system_call.h"
+#include "base/thread_sanitizer.h"
 #include "base/unique_fd.h"
 #include "emulated-host/kvm/protecting_user.h"
 
@@ -27,9 +28,6 @@ namespace lethe::emulated {
 namespace {
 
 using Vcpu = KernelUser::Vcpu;
-
-extern "C" [[gnu::weak]] void __tsan_init();
-bool ThreadSanitizerIsHere() { return &__tsan_init != nullptr; }
 
 int Command(kvm::Survivor& survivor, std::uint32_t number, Result* codes = nullptr) {
   abi::kvm_pv_cmd command{};

@@ -248,7 +248,10 @@ TEST_F(EmulatedProtection, OlderFirmwareWithoutFastDestroy) {
     EXPECT_THAT(protection_->Unprotect("reboot"), IsOk());
   }
   EXPECT_TRUE(protection_->cleaner().WaitUntilIdle(kForever));
-  EXPECT_EQ(events_.Last("perform-end")->rc, 1);
+  // On a slow host a reset may come before PERFORM has begun: DISABLE destroys what was set aside
+  // as well then.
+  const auto end = events_.Last("perform-end");
+  EXPECT_TRUE(end->rc == 1 || end->reason.starts_with("already clean")) << end->reason;
   EXPECT_EQ(kernel_->configurations(), 0);
 }
 
