@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
@@ -222,6 +223,9 @@ const Op* PerformLockedOperation(Cpu& cpu, const Op& op) {
   }
   cpu.SpecificationUnless(function < kFunctions);
   LockedOperation operation(cpu, op, function);
+  // ALETs go by way of an access register, which keeps none if the operation is not performed.
+  const U32 alet = cpu.ar(op.r3);
+  auto put_back = absl::MakeCleanup([&] { cpu.ar(op.r3) = alet; });
   operation.Check();
   // Whoever waits here could not take part in a purge that the holder waits for: try again.
   absl::Mutex& lock = cpu.group().operation_lock();
@@ -229,6 +233,7 @@ const Op* PerformLockedOperation(Cpu& cpu, const Op& op) {
   const auto unlock =
       absl::MakeCleanup([&lock]() ABSL_NO_THREAD_SAFETY_ANALYSIS { lock.Unlock(); });
   cpu.SetCc(operation.Perform());
+  std::move(put_back).Cancel();
   return cpu.Next(op);
 }
 
