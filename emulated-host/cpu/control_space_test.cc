@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 #include <thread>
 
+#include "absl/strings/str_format.h"
 #include "emulated-host/cpu/control_authority.h"
 #include "emulated-host/cpu/program_machine.h"
 
@@ -254,6 +256,25 @@ TEST_F(ControlSpaceTest, SetAddressSpaceControlSwitchesTheSpace) {
   EXPECT_EQ(machine_.Run("b2190400", kDat), ProgramCode::kSpecification);
   EXPECT_EQ(machine_.Run("b2190100", kSupervisor), ProgramCode::kSpecialOperation);
   EXPECT_EQ(machine_.Run("b2190300", kDatProblem), ProgramCode::kPrivilegedOperation);
+}
+
+TEST_F(ControlSpaceTest, RelativeOperandsAreWhereInstructionsAre) {
+  const auto distance = static_cast<std::uint32_t>((kPage - ProgramMachine::kProgram) / 2);
+  const std::string load_and_store =
+      absl::StrFormat("c42d%08x c43f%08x", distance, distance - 3);  // LRL 2, STRL 3
+  constexpr std::uint64_t kModes = 4;
+  const Space* const expected[kModes] = {&kPrimary, &kPrimary, &kPrimary, &kHome};
+  for (std::uint64_t mode = 0; mode < kModes; ++mode) {
+    machine_.Put<std::uint32_t>(kPrimary.frame, 0x11);
+    machine_.Put<std::uint32_t>(kSecondary.frame, 0x22);
+    machine_.Put<std::uint32_t>(kHome.frame, 0x33);
+    cpu_.gr(3) = 0x99;
+    ASSERT_EQ(machine_.Run(load_and_store, kDat | mode << 46), ProgramCode::kNone);
+    EXPECT_EQ(cpu_.Low(2), expected[mode] == &kHome ? 0x33u : 0x11u) << mode;
+    for (const Space* const space : {&kPrimary, &kSecondary, &kHome}) {
+      EXPECT_EQ(machine_.Get<std::uint32_t>(space->frame) == 0x99, space == expected[mode]) << mode;
+    }
+  }
 }
 
 TEST_F(ControlSpaceTest, EnteringHomeSpaceMayBeAnEvent) {

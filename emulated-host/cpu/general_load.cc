@@ -202,7 +202,10 @@ template <typename T>
 void StoreRelative(Cpu& cpu, const Op& op) {
   const LogicalAddress to = RelativeOperand(cpu, op);
   if constexpr (sizeof(T) > 2) cpu.SpecificationUnless(to.address % sizeof(T) == 0);
-  cpu.Store<T>(to, RegisterAs<T>(cpu, op.r1));
+  if (!RelativeIsElsewhere(cpu)) [[likely]]
+    return cpu.Store<T>(to, RegisterAs<T>(cpu, op.r1));
+  const auto bytes = cpu.StoreSpan(to, sizeof(T), RelativeMode(cpu));
+  StoreBigEndian(bytes.data(), RegisterAs<T>(cpu, op.r1));
 }
 
 template <typename T, typename Immediate>

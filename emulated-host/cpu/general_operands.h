@@ -9,6 +9,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "base/big_endian.h"
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/cpu/instruction.h"
 
@@ -81,12 +82,27 @@ T InImmediate(Cpu&, const Op& op) {
 inline LogicalAddress RelativeOperand(Cpu& cpu, const Op& op) {
   return {.address = cpu.RelativeAddress(op), .base = 0};
 }
+// Relative operands are where instructions are: in the primary address space also in the
+// secondary-space mode and the access-register mode.
+inline bool RelativeIsElsewhere(Cpu& cpu) {
+  const std::uint64_t mask = cpu.psw_mask();
+  const std::uint64_t space = (mask & Psw::kAddressSpaceMask) >> 46;
+  return (mask & Psw::kDat) != 0 &&
+         (space == static_cast<std::uint64_t>(AddressSpace::kSecondary) ||
+          space == static_cast<std::uint64_t>(AddressSpace::kAccessRegister));
+}
+inline AccessMode RelativeMode(Cpu& cpu) {
+  return {.space = AddressSpace::kPrimary, .key = cpu.CurrentMode().key};
+}
 // A relative-long operand; it must be on its natural boundary.
 template <typename T>
 T InRelative(Cpu& cpu, const Op& op) {
   const LogicalAddress operand = RelativeOperand(cpu, op);
   if constexpr (sizeof(T) > 2) cpu.SpecificationUnless(operand.address % sizeof(T) == 0);
-  return LoadAs<T>(cpu, operand);
+  if (!RelativeIsElsewhere(cpu)) [[likely]]
+    return LoadAs<T>(cpu, operand);
+  const auto bytes = cpu.FetchSpan(operand, sizeof(T), RelativeMode(cpu));
+  return static_cast<T>(LoadBigEndian<std::make_unsigned_t<T>>(bytes.data()));
 }
 
 template <typename T>
