@@ -573,6 +573,23 @@ TEST_F(Diagnose308Test, RefusesNestedSubcodesInsideSecureMode) {
   EXPECT_THAT(machine.program_interruptions(), ElementsAre(6, 6, 6, 6, 6));
 }
 
+TEST_F(Diagnose308Test, LeavesTheRestartPswOfAProtectedCpuToTheUltravisor) {
+  machine.config.cpus = 2;
+  StartProtected();
+  machine.Do(0, [](abi::kvm_run& run) {  // SIGP, with the text that the Ultravisor gives it
+    run.s.regs.gprs[2] = 1;
+    run.s.regs.gprs[5] = 6;
+    LeaveWithIntercept(run, abi::ICPT_PV_INSTR, 0xae02, 0x50000000);
+  });
+  PowerOffNext(0);
+  machine.Do(1, [&](abi::kvm_run& run) {
+    while (machine.kernel.Trace().back() != "cpu 0 stopped") std::this_thread::yield();
+    PowerOffBy(run);
+  });
+  EXPECT_THAT(machine.Run(), Ends(Outcome::Kind::kPoweredOff));
+  EXPECT_FALSE(machine.Injected(abi::KVM_S390_RESTART));
+}
+
 TEST_F(Diagnose308Test, SetsAProtectedGuestAsideOnReboot) {
   machine.config.memory_size = std::uint64_t{3} << 30;
   machine.config.destroy = DestroyMode::kLazy;

@@ -62,6 +62,10 @@ absl::StatusOr<Answer> StopCpu(const Signal& signal) {
 }
 
 absl::StatusOr<Answer> RestartCpu(const Signal& signal) {
+  // Of a protected guest's stopped CPU the Ultravisor loads the restart PSW when it operates.
+  if (signal.platform.operands->guest_is_protected() &&
+      signal.target.activity() == Activity::kStopped)
+    return StartCpu(signal);
   LETHE_ASSIGN_OR_RETURN(const Answer answer, AnswerOf(signal.target.vcpu().InjectRestart()));
   if (answer.condition_code == kAccepted)
     LETHE_RETURN_IF_ERROR(signal.target.SetActivity(Activity::kOperating));

@@ -48,16 +48,23 @@ struct IoctlRow {
   int (Device::*handler)(std::uintptr_t argument);
 };
 
+// The row for `request`; nullptr if the table has none. The kernel looks at 32 bits only: C
+// libraries differ in the sign of the request.
+template <typename Device, std::size_t size>
+const IoctlRow<Device>* FindIoctl(const IoctlRow<Device> (&table)[size], unsigned long request) {
+  const auto number = static_cast<std::uint32_t>(request);
+  for (const IoctlRow<Device>& row : table) {
+    if (row.number == number) return &row;
+  }
+  return nullptr;
+}
+
 // Calls the row for `request`; `unknown` when the table has none.
 template <typename Device, std::size_t size>
 int DispatchIoctl(const IoctlRow<Device> (&table)[size], Device& device, unsigned long request,
                   std::uintptr_t argument, int unknown = -ENOTTY) {
-  // The kernel looks at 32 bits only: C libraries differ in the sign of the request.
-  const auto number = static_cast<std::uint32_t>(request);
-  for (const IoctlRow<Device>& row : table) {
-    if (row.number == number) return (device.*row.handler)(argument);
-  }
-  return unknown;
+  const IoctlRow<Device>* const row = FindIoctl(table, request);
+  return row != nullptr ? (device.*row->handler)(argument) : unknown;
 }
 
 }  // namespace lethe::emulated

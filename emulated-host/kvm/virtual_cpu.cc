@@ -375,6 +375,11 @@ void VirtualCpu::Deliver() {
   // Timer interruptions are what the timers say, whatever was injected.
   local_.Take(Kind::kClockComparator);
   local_.Take(Kind::kCpuTimer);
+  if (secure_ && secure_->TakeRestart()) {
+    local_.Take(Kind::kRestart);  // of a user who injects it as well
+    secure_->SecurePrefix();
+    cpu_.PresentRestart();
+  }
   for (;;) {
     InterruptionSet set = local_.pending() | floating.pending();
     cpu_.SetInterruptionPending(set != 0);

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "emulated-host/kvm/capability_table.h"
 #include "emulated-host/kvm/emulated_survivor.h"
 #include "emulated-host/kvm/flic_device.h"
@@ -52,7 +53,11 @@ struct VmDeviceTable {
 
 int VmDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
   if (!machine_->IsInOwnMemory()) return -EIO;
-  return DispatchIoctl(VmDeviceTable::kRows, *this, request, argument);
+  const IoctlRow<VmDevice>* const row = FindIoctl(VmDeviceTable::kRows, request);
+  if (row == nullptr) return -ENOTTY;
+  const int result = (this->*row->handler)(argument);
+  machine_->host().log().Debug(absl::StrCat(row->name, ": ", result));
+  return result;
 }
 
 std::unique_ptr<kvm::Survivor> VmDevice::MakeSurvivor(int fd, std::vector<kvm::RunArea> run_areas,

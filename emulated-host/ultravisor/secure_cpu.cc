@@ -40,6 +40,7 @@ void SecureCpu::Forget() {
   state_ = State::kIdle;
   new_prefix_ = kNoPrefix;
   store_status_ = false;
+  restart_due_ = false;
 }
 
 void SecureCpu::GiveBack() {
@@ -115,30 +116,48 @@ bool SecureCpu::StoreResult() {
   return false;
 }
 
-// Orders that concern registers of another CPU, which the host cannot see to.
-void SecureCpu::CompleteSignal(std::uint8_t cc) {
-  if (cc != 0) return;
+template <typename Order>
+void SecureCpu::Signal(std::uint16_t address, Order order) {
   const std::lock_guard lock(configuration_->lock_);
   for (SecureCpu* const other : configuration_->cpus_) {
-    if (other->address() != outstanding_.other_cpu) continue;
-    switch (outstanding_.function) {
+    if (other->address() == address) return order(*other);
+  }
+}
+
+// Hosts let the other CPU go before they answer this one: a restart is due at once.
+void SecureCpu::AnnounceSignal() {
+  if (outstanding_.function != kRestartOrder) return;
+  Signal(outstanding_.other_cpu, [](SecureCpu& other) {
+    if (other.run_state_ == RunState::kStopped) other.restart_due_ = true;
+  });
+}
+
+// Orders that concern registers of another CPU, which the host cannot see to.
+void SecureCpu::CompleteSignal(std::uint8_t cc) {
+  const Outstanding& order = outstanding_;
+  Signal(order.other_cpu, [&](SecureCpu& other) {
+    if (cc != 0) {
+      if (order.function == kRestartOrder) other.restart_due_ = false;
+      return;
+    }
+    switch (order.function) {
       case kStopAndStoreStatus:
-        if (other->run_state_ == RunState::kStopped) {
-          other->cpu_.StoreStatus(kStatusArea);
+        if (other.run_state_ == RunState::kStopped) {
+          other.cpu_.StoreStatus(kStatusArea);
         } else {
-          other->store_status_ = true;
+          other.store_status_ = true;
         }
         break;
       case kSetPrefixOrder:
-        other->new_prefix_ = outstanding_.parameter & kPrefixMask;
+        other.new_prefix_ = order.parameter & kPrefixMask;
         break;
       case kStoreStatusAtAddress:
-        other->cpu_.StoreStatus(outstanding_.parameter & kStatusAddressMask);
+        other.cpu_.StoreStatus(order.parameter & kStatusAddressMask);
         break;
       default:
         break;
     }
-  }
+  });
 }
 
 // The guest's block is filled in; now the host may present the interruption.

@@ -82,6 +82,10 @@ class SecureCpu {
   // a disabled wait.
   Psw VisiblePsw() const;
 
+  // Another CPU of the guest has restarted this one (SIGP) while it was stopped: the Ultravisor
+  // exchanges the PSWs when the CPU runs again. True: do it now, before anything else; once.
+  bool TakeRestart() { return restart_due_.exchange(false); }
+
   // The parameter of a service-signal interruption as the guest gets it: the host's event bits,
   // and instead of the host's SCCB address the outstanding one.
   std::uint32_t ServiceParameter(std::uint32_t from_host);
@@ -139,6 +143,10 @@ class SecureCpu {
   bool Runnable() const;
   Next Complete(const HostAnswer& answer);
   bool StoreResult();
+  // Calls `order` with the CPU of this configuration that has the address, if there is one.
+  template <typename Order>
+  void Signal(std::uint16_t address, Order order);
+  void AnnounceSignal();
   void CompleteSignal(std::uint8_t cc);
   void CompleteServiceCall();
 
@@ -179,9 +187,11 @@ class SecureCpu {
   std::atomic<RunState> run_state_{RunState::kStopped};
   std::atomic<bool> reset_due_{
       false};  // a reset was prepared: this CPU must be reset before it runs
-  // From other CPUs' SIGP orders: the new prefix; status is to be stored when this CPU stops.
+  // From other CPUs' SIGP orders: the new prefix; status is to be stored when this CPU stops; the
+  // restart PSW is to be loaded when it runs.
   std::atomic<std::uint64_t> new_prefix_{kNoPrefix};
   std::atomic<bool> store_status_{false};
+  std::atomic<bool> restart_due_{false};
 
   // Of the time before the CPU was given to the configuration.
   Registers before_;

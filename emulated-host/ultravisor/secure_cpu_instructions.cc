@@ -274,6 +274,7 @@ void SecureCpu::TakeSignal(const Exit& exit) {
   intercept_.general[1] = instruction.parameter;
   intercept_.general[2] = instruction.other_cpu;
   intercept_.general[5] = instruction.function;
+  AnnounceSignal();
 }
 
 void SecureCpu::TakeChannelSubsystemCall(const Exit& exit) {

@@ -290,6 +290,32 @@ TEST_F(SecureCpuTest, SignalsReachRegistersTheHostCannot) {
   EXPECT_EQ(gr(4), 0xffff'ffff'0000'0040);
 }
 
+TEST_F(SecureCpuTest, AStoppedCpuIsRestartedWithoutTheHost) {
+  constexpr std::uint8_t kRestart = 6, kOperating = 1, kStopped = 2;
+  gr(2) = 1;
+  ASSERT_TRUE(ultravisor_.SetCpuState(*other_secure_, kStopped).ok());
+  Intercept({0xae, 0x42, 0x00, kRestart});
+  // The host lets the other CPU go before it answers this one.
+  ASSERT_TRUE(ultravisor_.SetCpuState(*other_secure_, kOperating).ok());
+  EXPECT_EQ(secure_->Enter({}), Next::kRun);
+  EXPECT_TRUE(other_secure_->TakeRestart());
+  EXPECT_FALSE(other_secure_->TakeRestart());
+
+  Intercept({0xae, 0x42, 0x00, kRestart});  // it operates: the host presents an interruption
+  EXPECT_EQ(secure_->Enter({}), Next::kRun);
+  EXPECT_FALSE(other_secure_->TakeRestart());
+
+  constexpr HostAnswer kBusy{{}, 2, ProgramCode::kNone};
+  ASSERT_TRUE(ultravisor_.SetCpuState(*other_secure_, kStopped).ok());
+  Intercept({0xae, 0x42, 0x00, kRestart});
+  EXPECT_EQ(secure_->Enter(kBusy), Next::kRun);
+  EXPECT_FALSE(other_secure_->TakeRestart());
+
+  Intercept({0xae, 0x42, 0x00, kRestart});
+  ASSERT_TRUE(ultravisor_.CpuInitialReset(*other_secure_).ok());
+  EXPECT_FALSE(other_secure_->TakeRestart());
+}
+
 TEST_F(SecureCpuTest, SystemInformationComesThroughTheSida) {
   gr(0) = 0x1000'0001;
   gr(1) = 1;

@@ -21,6 +21,7 @@ inline constexpr std::uint16_t kUltravisorCall = 0xb9a4;
 namespace lethe::emulated {
 
 // SIGP orders.
+inline constexpr std::uint16_t kRestartOrder = 6;
 inline constexpr std::uint16_t kStopAndStoreStatus = 9;
 inline constexpr std::uint16_t kSetPrefixOrder = 13;
 inline constexpr std::uint16_t kStoreStatusAtAddress = 14;

@@ -2,6 +2,8 @@
 
 Needs what tools/qemu-client fetches and builds. The last line says how many steps passed."""
 
+import gzip
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -152,9 +154,56 @@ def protected(steps, memory, size, directory):
                      + ("PREPARE and PERFORM" if lazily else "DISABLE"))
 
 
-def linux(steps):
-    with Qemu("-kernel", GUESTS / "linux-6.12", "-initrd", GUESTS / "initrd.gz", "-append",
-              "cryptomgr.notests=1 console=ttysclp0", memory="512M") as qemu:
+CHUNK = 4 << 20  # what Linux reads from its disk, and writes behind it
+
+
+def disk(directory):
+    """A disk image, CHUNK random bytes at its start."""
+    path = pathlib.Path(directory) / "disk"
+    path.write_bytes(os.urandom(CHUNK) + bytes(3 * CHUNK))
+    return path
+
+
+def disk_options(path, **device):
+    """With a thread of its own in QEMU: guest and thread meet by ioeventfd and irqfd alone."""
+    options = "".join(f",{name}={value}" for name, value in device.items())
+    return ["-object", "iothread,id=io0", "-drive", f"if=none,id=drive0,format=raw,file={path}",
+            "-device", f"virtio-blk-ccw,drive=drive0,iothread=io0{options}"]
+
+
+def initial_disk(directory):
+    """The guests' initial RAM disk, and the driver behind it."""
+    path = pathlib.Path(directory) / "initrd.gz"
+    root = pathlib.Path(directory) / "root"
+    root.mkdir(exist_ok=True)
+    (root / "virtio_blk.ko").write_bytes((GUESTS / "linux-6.12-virtio_blk.ko").read_bytes())
+    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=root,
+                             input=b"virtio_blk.ko\n", stdout=subprocess.PIPE, check=True)
+    path.write_bytes((GUESTS / "initrd.gz").read_bytes() + gzip.compress(archive.stdout))
+    return path
+
+
+def use_disk(qemu, path):
+    """Linux reads the first chunk right, and writes it to the third."""
+    image = path.read_bytes()
+    qemu.type("insmod /virtio_blk.ko\n")
+    qemu.expect("guest: ready", LINUX_PATIENCE)
+    qemu.type("dd if=/dev/vda bs=64k count=64 2>/dev/null | sha256sum\n")
+    qemu.expect(hashlib.sha256(image[:CHUNK]).hexdigest(), LINUX_PATIENCE)
+    qemu.type("dd if=/dev/vda of=/dev/vda bs=64k count=64 seek=128 conv=fsync 2>/dev/null\n")
+    qemu.expect("guest: ready", LINUX_PATIENCE)  # of the command before
+    qemu.expect("guest: ready", LINUX_PATIENCE)
+    image = path.read_bytes()
+    assert image[2 * CHUNK:3 * CHUNK] == image[:CHUNK], "the disk does not hold what was written"
+    for request in ("KVM_IOEVENTFD: 0", "KVM_IRQFD: 0"):
+        assert request in qemu.log(), f"no {request}"
+
+
+def linux(steps, directory):
+    image = disk(directory)
+    with Qemu("-kernel", GUESTS / "linux-6.12", "-initrd", initial_disk(directory), "-append",
+              "cryptomgr.notests=1 console=ttysclp0", *disk_options(image),
+              memory="512M") as qemu:
         qemu.expect("Linux version", LINUX_PATIENCE)
         steps.passes("Debian's Linux starts")
         qemu.expect("guest: 2 CPUs", LINUX_PATIENCE)
@@ -163,10 +212,36 @@ def linux(steps):
         qemu.type("echo typed-$((40 + 2))\n")
         qemu.expect("typed-42", LINUX_PATIENCE)
         steps.passes("Linux takes what is typed")
+        qemu.expect("guest: ready", LINUX_PATIENCE)
+        use_disk(qemu, image)
+        steps.passes("Linux reads and writes a virtio disk by ioeventfd and irqfd")
         qemu.type("poweroff\n")
         qemu.wait_for_event("SHUTDOWN")
         assert qemu.wait_for_end() == 0
         steps.passes("Linux powers off")
+
+
+def protected_linux(steps, directory):
+    image = disk(directory)
+    sealed = pathlib.Path(directory) / "linux.pv"
+    subprocess.run([LETHE, "seal", "--kernel", GUESTS / "linux-6.12", "--initrd",
+                    initial_disk(directory), "--append",
+                    "cryptomgr.notests=1 console=ttysclp0 swiotlb=4096", "--output", sealed],
+                   env={**os.environ, "XDG_DATA_HOME": directory}, check=True)
+    with Qemu("-kernel", sealed, "-object", "s390-pv-guest,id=pv0",
+              *disk_options(image, iommu_platform="on"), memory="512M",
+              machine=",confidential-guest-support=pv0", data_home=directory) as qemu:
+        for life in ("starts", "reboots"):
+            qemu.expect("guest: prot_virt_guest 1", LINUX_PATIENCE)
+            qemu.expect("guest: 2 CPUs", LINUX_PATIENCE)
+            qemu.expect("guest: ready", LINUX_PATIENCE)
+            steps.passes(f"Debian's Linux {life} as a protected guest with two CPUs")
+            use_disk(qemu, image)
+            steps.passes("protected Linux shares what it reads from and writes to a virtio disk")
+            qemu.type("reboot\n" if life == "starts" else "poweroff\n")
+        qemu.wait_for_event("SHUTDOWN")
+        assert qemu.wait_for_end() == 0
+        steps.passes("protected Linux powers off")
 
 
 def main():
@@ -183,8 +258,9 @@ def main():
         steps.run(protected, "1G", 1024, directory)
         # Above 2 GiB QEMU destroys the old guest in the background.
         steps.run(protected, "3G", 3072, directory)
-    if (GUESTS / "linux-6.12").exists():
-        steps.run(linux)
+        if (GUESTS / "linux-6.12-virtio_blk.ko").exists():
+            steps.run(linux, directory)
+            steps.run(protected_linux, directory)
     print(f"QEMU as client: {steps.passed} steps passed, {steps.failed} failed")
     return 1 if steps.failed else 0
 
