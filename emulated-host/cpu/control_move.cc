@@ -151,10 +151,8 @@ OperandAccessControl ReadOperandAccessControl(Cpu& cpu, std::uint16_t field) {
   constexpr std::uint16_t kKeyIsValid = 2;
   constexpr std::uint16_t kSpaceIsValid = 1;
   OperandAccessControl control{.mode = {CurrentSpace(cpu), CurrentKey(cpu)}};
-  if ((field & kKeyIsValid) != 0) {
-    control.mode.key = static_cast<std::uint8_t>(field >> 12);
-    control.key_is_permitted = KeyIsPermitted(cpu, control.mode.key);
-  }
+  if ((field & kKeyIsValid) != 0) control.mode.key = static_cast<std::uint8_t>(field >> 12);
+  control.key_is_permitted = KeyIsPermitted(cpu, control.mode.key);
   if ((field & kSpaceIsValid) != 0) {
     control.mode.space = static_cast<AddressSpace>(field >> 6 & 3);
     control.names_home_space = control.mode.space == AddressSpace::kHome;
@@ -168,7 +166,10 @@ void MoveWithOptionalSpecifications(Cpu& cpu, const Op& op) {
       ReadOperandAccessControl(cpu, static_cast<std::uint16_t>(cpu.gr(0) >> 16));
   const OperandAccessControl from =
       ReadOperandAccessControl(cpu, static_cast<std::uint16_t>(cpu.gr(0)));
-  SpecialOperationUnless(cpu, DatIsOn(cpu) && (cpu.cr(0) & kSecondarySpaceControl) != 0 &&
+  const bool uses_secondary =
+      to.mode.space == AddressSpace::kSecondary || from.mode.space == AddressSpace::kSecondary;
+  SpecialOperationUnless(cpu, DatIsOn(cpu) &&
+                                  (!uses_secondary || (cpu.cr(0) & kSecondarySpaceControl) != 0) &&
                                   !(to.names_home_space && cpu.ProblemState()));
   if (!to.key_is_permitted || !from.key_is_permitted) {
     cpu.Interrupt(ProgramCode::kPrivilegedOperation);

@@ -13,12 +13,15 @@ namespace {
 
 const Op* ReplaceSystemMask(Cpu& cpu, const Op& op, std::uint8_t system_mask) {
   constexpr int kShift = 56;
+  constexpr std::uint8_t kUnassigned = 0xb8;
   // The interruption masks. With them alone changed, decoded instructions stay good.
   constexpr std::uint64_t kMasks = Psw::kInputOutput | Psw::kExternal;
   const std::uint64_t before = cpu.psw_mask();
   const std::uint64_t after =
       (before & ~(std::uint64_t{0xff} << kShift)) | std::uint64_t{system_mask} << kShift;
   cpu.SetPswMask(after);
+  // Early, but unlike that of a PSW that is loaded it has an instruction's length.
+  if ((system_mask & kUnassigned) != 0) cpu.Interrupt(ProgramCode::kSpecification);
   return ((before ^ after) & ~kMasks) == 0 ? cpu.Next(op) : cpu.Resume(cpu.NextAddress(op));
 }
 

@@ -532,11 +532,24 @@ TEST_F(MvcosTest, FaultNamesTheSpaceAndChangesNothing) {
   EXPECT_EQ(machine_.Get<std::uint64_t>(0x7000 - 8), 0u);
 }
 
-TEST_F(MvcosTest, WantsDatAndTheSecondarySpaceControl) {
+TEST_F(MvcosTest, WantsDatAndForTheSecondarySpaceItsControl) {
   cpu_.gr(1) = cpu_.gr(2) = kPage;
   EXPECT_EQ(machine_.Run(kMvcos, kSupervisor), ProgramCode::kSpecialOperation);
   cpu_.SetControl(0, cpu_.cr(0) & ~kSecondarySpaceControl);
+  EXPECT_EQ(machine_.Run(kMvcos, kDat), ProgramCode::kNone);
+  cpu_.gr(0) = 0x0081;  // from there
   EXPECT_EQ(machine_.Run(kMvcos, kDat), ProgramCode::kSpecialOperation);
+  cpu_.gr(0) = 0x0081'0000;  // to there
+  EXPECT_EQ(machine_.Run(kMvcos, kDat), ProgramCode::kSpecialOperation);
+}
+
+TEST_F(MvcosTest, ChecksAnImpliedKeyToo) {
+  cpu_.gr(1) = cpu_.gr(2) = kPage;
+  cpu_.gr(5) = 1;
+  cpu_.SetControl(3, 0);
+  EXPECT_EQ(machine_.Run(kMvcos, kDatProblem), ProgramCode::kPrivilegedOperation);
+  cpu_.SetControl(3, 0x8000'0000);  // key 0
+  EXPECT_EQ(machine_.Run(kMvcos, kDatProblem), ProgramCode::kNone);
 }
 
 TEST_F(MvcosTest, ProblemStateStoresNothingInHomeSpace) {

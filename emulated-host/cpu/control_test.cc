@@ -67,6 +67,18 @@ TEST_F(ControlTest, SetSystemMaskMayBeSuppressed) {
   EXPECT_EQ(machine_.Run("80001000"), ProgramCode::kSpecialOperation);
 }
 
+TEST_F(ControlTest, AnInvalidSystemMaskInterruptsEarlyWithALength) {
+  constexpr std::uint64_t kLength = 0x8d;
+  machine_.Put<std::uint8_t>(kData, 0x80);
+  EXPECT_EQ(machine_.Run("80001000"), ProgramCode::kSpecification);
+  EXPECT_EQ(machine_.ProgramOldPsw(),
+            (Psw{kSupervisor | Psw::Bit(0), ProgramMachine::kProgram + 4}));
+  EXPECT_EQ(machine_.Get<std::uint8_t>(kLength), 4);
+  EXPECT_EQ(machine_.Run("ad101000"), ProgramCode::kSpecification);
+  EXPECT_EQ(machine_.Get<std::uint8_t>(kLength), 4);
+  EXPECT_EQ(machine_.Get<std::uint8_t>(kData), kSupervisor >> 56);
+}
+
 TEST_F(ControlTest, LoadPswExtendedReplacesThePsw) {
   machine_.Put<std::uint64_t>(kData, kSupervisor | std::uint64_t{2} << 44);
   machine_.Put<std::uint64_t>(kData + 8, 0x3000);

@@ -297,7 +297,7 @@ bool IsUnknown(const MachineResult& ours, const MachineResult& theirs) {
 }
 
 absl::string_view KnownDeviation(absl::string_view witness, const Sample& sample,
-                                 const MachineResult& ours, const MachineResult& theirs) {
+                                 const MachineCase&, const MachineResult& ours, const MachineResult& theirs) {
   if (IsEqualButLength(sample, ours, theirs)) {
     return "the length of an instruction that cannot be fetched";
   }

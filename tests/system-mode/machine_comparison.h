@@ -18,7 +18,7 @@ bool IsUnknown(const MachineResult& ours, const MachineResult& theirs);
 
 // Where the witness is known to deviate from the architecture: why; empty if it is not.
 absl::string_view KnownDeviation(absl::string_view witness, const differential::Sample& sample,
-                                 const MachineResult& ours, const MachineResult& theirs);
+                                 const MachineCase& request, const MachineResult& ours, const MachineResult& theirs);
 
 std::string Describe(const MachineCase& request);
 

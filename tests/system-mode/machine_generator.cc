@@ -144,11 +144,7 @@ void MachineGenerator::SetKeys(MachineCase& made) {
 }
 
 std::uint64_t MachineGenerator::AliasOf(std::uint64_t address) {
-  std::uint64_t alias = address - (Tables::kFrameSegment << 20) + Tables::kAlias;
-  for (const int shift : {31, 42, 53}) {
-    if (random_.OneIn(6)) alias |= std::uint64_t{1 + random_.Below(9) / 8} << shift;
-  }
-  return alias;
+  return (address - (Tables::kFrameSegment << 20) + Tables::kAlias) | alias_regions_;
 }
 
 void MachineGenerator::MoveOperands(bool any_frame, MachineCase& made) {
@@ -157,13 +153,15 @@ void MachineGenerator::MoveOperands(bool any_frame, MachineCase& made) {
   for (Be64& value : made.state.general) {
     if (value < kFrames || value >= kFrames + kFrameBytes) continue;
     if (translating_ && reachable && random_.OneIn(2)) {
-      value = AliasOf(value);
+      // What operands have in common they have at the same address: if storage is reached by two
+      // addresses, the result is unpredictable.
+      value = AliasOf(value + (kSecondWindow - kWindow));
     } else if (random_.OneIn(24)) {
       value = 4096 + random_.Below(0x100);  // where low-address protection reigns
     } else if (reachable && random_.OneIn(48)) {
       value = kStorageBytes - 16 + random_.Below(32);  // across the end of storage
     } else if (any_frame && random_.OneIn(16)) {
-      value = value + random_.Below(3) * kPageBytes;
+      value = value + random_.Below(2) * kPageBytes;
     }
   }
 }
@@ -183,9 +181,9 @@ void MachineGenerator::SpoilTables(MachineCase& made) {
     case 0:
     case 1: {  // a page
       constexpr std::uint64_t kBits[] = {0, 0x400, 0x200, 0x200, 0x600, 0x800, 0x200};
-      const std::uint64_t page = random_.Below(3);
+      const std::uint64_t page = (kSecondWindow - kFrames) / kPageBytes + random_.Below(3);
       AddPoke(made, alias + page * 8,
-              (kFrames + random_.Below(kFrameCount) * kPageBytes) |
+              (kFrames + (kFrameCount - 1 - random_.Below(2)) * kPageBytes) |
                   kBits[random_.Below(std::size(kBits))]);
       break;
     }
@@ -440,6 +438,10 @@ void MachineGenerator::MakeCase(const Sample& sample, std::uint32_t number, Mach
   // Hercules dies of it.
   if (sample.instruction->mnemonic == "MVCOS") made.psw_mask = made.psw_mask & ~Psw::Bit(17);
   translating_ = (made.psw_mask & Psw::kDat) != 0;
+  alias_regions_ = 0;
+  for (const int shift : {31, 42, 53}) {
+    if (random_.OneIn(6)) alias_regions_ |= std::uint64_t{1 + random_.Below(9) / 8} << shift;
+  }
   SetControls(made);
   SetKeys(made);
   if (InChapter(*sample.instruction, emulated::DecimalInstructions())) PlaceDecimals(sample, made);

@@ -53,7 +53,9 @@ class MachineGenerator {
   const bool storage_keys_;
   differential::Random random_;
   differential::Generator generator_;
-  bool translating_ = false;  // of the case being made
+  // Of the case being made.
+  bool translating_ = false;
+  std::uint64_t alias_regions_ = 0;  // region indexes of aliases
 };
 
 }  // namespace lethe::system_mode

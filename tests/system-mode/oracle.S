@@ -12,6 +12,10 @@
     .set FRAME_BYTES, 0x8000
     .set FRAME_COUNT, 8
     .set WINDOW, FRAMES + 0x1000 - 512
+    .set SECOND_WINDOW, WINDOW + 0x4000
+    .set LOW_OPERANDS, 0xf00       # operands may be around 0x1000
+    .set LOW_OPERAND_BYTES, 0x500
+    .set PROGRAM, 0x10000
     .set HEADER, 0x1000000
     .set CASES, HEADER + 2048
     .set RESULTS, 0x9000000
@@ -57,6 +61,10 @@ _start:
 
 begin:
     lctlg %c0, %c15, own_control(%r0)
+    lghi %r2, LOW_OPERANDS         # whatever the machine's start has left
+    lgfi %r3, PROGRAM-LOW_OPERANDS
+    lghi %r5, 0
+    mvcl %r2, %r4
     larl %r1, new_psws
     mvc NEW_PSWS(96), 0(%r1)
     llilh %r2, 2                   # the other prefix areas
@@ -89,6 +97,15 @@ next_case:
     mvc 256(256,%r2), STATE_WINDOW+256(%r13)
     mvc 512(256,%r2), STATE_WINDOW+512(%r13)
     mvc 768(256,%r2), STATE_WINDOW+768(%r13)
+    lgfi %r3, SECOND_WINDOW
+    mvc 0(256,%r3), 0(%r2)
+    mvc 256(256,%r3), 256(%r2)
+    mvc 512(256,%r3), 512(%r2)
+    mvc 768(256,%r3), 768(%r2)
+    lghi %r2, LOW_OPERANDS
+    lghi %r3, LOW_OPERAND_BYTES
+    lghi %r5, 0
+    mvcl %r2, %r4
     llgf %r3, POKE_COUNT(%r13)
     la %r4, POKES(%r13)
     ltgr %r3, %r3
@@ -190,6 +207,10 @@ get_key:
     lgfi %r2, FRAMES
     lgfi %r3, FRAME_BYTES
     lghi %r5, 0
+0:  cksm %r5, %r2
+    jo 0b
+    lghi %r2, LOW_OPERANDS
+    lghi %r3, LOW_OPERAND_BYTES
 0:  cksm %r5, %r2
     jo 0b
     st %r5, FRAMES_SUM(%r12)

@@ -37,6 +37,9 @@ inline constexpr std::uint64_t kPageBytes = 4096;
 inline constexpr std::uint64_t kFrameBytes = kFrameCount * kPageBytes;
 // The window lies across the border of the first two frames.
 inline constexpr std::uint64_t kWindow = kFrames + kPageBytes - 512;
+// What virtual addresses lead to that are not real ones too (tables.h): the oracle puts the same
+// bytes there.
+inline constexpr std::uint64_t kSecondWindow = kWindow + 4 * kPageBytes;
 inline constexpr std::uint64_t kFarTable = 0x34'0000;
 inline constexpr std::uint64_t kStubs = 0x80'0000;
 inline constexpr std::uint64_t kHeader = 0x100'0000;
@@ -93,7 +96,7 @@ struct MachineResult {
   Be32 kind;
   Be32 prefix;
   Be32 tables_sum;  // checksums
-  Be32 frames_sum;
+  Be32 frames_sum;  // and of low storage around 0x1000
   std::array<std::uint8_t, kFrameCount> keys;
   Be64 clock_comparator;
   std::array<std::uint8_t, 16> unused;

@@ -4,10 +4,11 @@
 //
 //   system_mode --oracle=FILE --witness=qemu|hercules [--program=COMMAND] [--seed=N] [--samples=N]
 //               [--cases=N] [--only=MNEMONIC] [--chapter=control|general|float|hexfloat|decimal]
-//               [--report=FILE] [--keep=DIRECTORY] [--verbose]
+//               [--report=FILE] [--keep=DIRECTORY] [--known] [--verbose]
 //
 // --samples: different encodings of each instruction; --cases: inputs for each of them. --report
-// writes what tests/differential/coverage.h describes; --keep leaves the machine's files there.
+// writes what tests/differential/coverage.h describes; --keep leaves the machine's files there;
+// --known shows what differs in the cases that count as known deviations, too.
 // The last line is 'N instructions (rows), N cases, N known deviations, N differ'.
 // Ends with 0 (all agree), 1 (something differs), 2 (did not run), 77 (no witness here).
 
@@ -51,6 +52,7 @@ struct Options {
   std::string chapter;
   std::string report;
   std::string keep;
+  bool show_known = false;
   bool verbose = false;
 };
 
@@ -88,12 +90,15 @@ absl::Status ParseWord(absl::string_view whole, Options& options) {
   if (absl::ConsumePrefix(&word, "--seed=")) return ParseNumber(whole, word, options.seed);
   if (absl::ConsumePrefix(&word, "--samples=")) return ParseNumber(whole, word, options.samples);
   if (absl::ConsumePrefix(&word, "--cases=")) return ParseNumber(whole, word, options.cases);
-  options.verbose = word == "--verbose";
-  return options.verbose
-             ? absl::OkStatus()
-             : Refuse(whole,
-                      "expected --oracle=, --witness=, --program=, --seed=, --samples=, "
-                      "--cases=, --only=, --chapter=, --report=, --keep= or --verbose");
+  for (const auto& [name, value] : {std::pair{"--known", &options.show_known},
+                                    std::pair{"--verbose", &options.verbose}}) {
+    if (word != name) continue;
+    *value = true;
+    return absl::OkStatus();
+  }
+  return Refuse(whole,
+                "expected --oracle=, --witness=, --program=, --seed=, --samples=, --cases=, "
+                "--only=, --chapter=, --report=, --keep=, --known or --verbose");
 }
 
 absl::StatusOr<Options> Parse(int argc, char** argv) {
@@ -228,9 +233,12 @@ class Comparison {
       ++row.agreeing;
       return;
     }
-    const absl::string_view known = KnownDeviation(options_.witness, sample, ours, theirs);
+    const absl::string_view known = KnownDeviation(options_.witness, sample, request, ours, theirs);
     if (!known.empty()) {
       ++row.known[std::string(known)];
+      if (options_.show_known) {
+        absl::PrintF("%s (%s):%s\n", sample.instruction->mnemonic, known, differences);
+      }
       return;
     }
     if (++row.differing > kShownPerInstruction) return;
