@@ -225,9 +225,10 @@ void CompareAndSwapAndStore(Cpu& cpu, const Op& op) {
   const unsigned store_size = 1u << characteristic;
   const LogicalAddress first = cpu.Operand1(op);
   const LogicalAddress second = cpu.Operand2(op);
-  const LogicalAddress parameters = cpu.AddressInRegister(1);
+  LogicalAddress parameters = cpu.AddressInRegister(1);
+  parameters.address &= ~std::uint64_t{15};  // whatever the register's last bits say
   cpu.SpecificationUnless(first.address % swap_size == 0 && second.address % store_size == 0 &&
-                          parameters.address % 16 == 0 && (function != 2 || op.r3 % 2 == 0));
+                          (function != 2 || op.r3 % 2 == 0));
   const Uint128 replacement = LoadSized(cpu, parameters, swap_size);
   const LogicalAddress store_value{.address = cpu.WrapAddress(parameters.address + 16),
                                    .base = parameters.base};

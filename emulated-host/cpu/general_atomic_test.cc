@@ -70,6 +70,11 @@ const Case kInterlocked[] = {
      .expect_registers = {{2, 5}},
      .expect_cc = 1,
      .expect_storage = "00000005000000000000000000000000"},
+    {.text = "csst 0(%r14),8(%r14),%r2, the last bits of register 1 ignored",
+     .instruction = "c822e000e008",
+     .registers = {{0, 0x0200}, {1, 0x401d}, {2, 5}},
+     .storage = "0000000500000000000000000000000000000006000000000000000000000000abcd1234",
+     .expect_storage = "0000000600000000abcd123400000000"},
     {.text = "plo %r2,0(%r14),%r4,8(%r14)",
      .instruction = "ee24e000e008",
      .registers = {{0, 12}, {1, 0x4000}, {2, 5}, {3, 6}, {4, 7}},
@@ -89,6 +94,16 @@ const Case kInterlocked[] = {
 
 TEST(GeneralAtomicTest, Cases) {
   for (const Case& row : kInterlocked) Check(row);
+}
+
+TEST(GeneralAtomicTest, LockedOperationLooksAtBoundariesBeforeItAccesses) {
+  constexpr U64 kBeyondStorage = 0x100'0000;
+  InstructionBench machine;
+  Register(machine, 0) = 12;  // compare and swap and store
+  Register(machine, 14) = kBeyondStorage;
+  EXPECT_EQ(Execute(machine, "ee24e000e008", 0), ProgramCode::kAddressing);
+  Register(machine, 14) = kBeyondStorage;
+  EXPECT_EQ(Execute(machine, "ee24e000e00a", 0), ProgramCode::kSpecification);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ constexpr unsigned kSeventh = 128;
 constexpr unsigned kFourthAlet = 68;
 constexpr unsigned kSixthAlet = 100;
 constexpr unsigned kEighthAlet = 132;
+constexpr unsigned kListBoundary = 8;
 
 class LockedOperation {
  public:
@@ -57,10 +58,14 @@ class LockedOperation {
     const bool pairs = InRegisters() && operation_ != Operation::kCompareAndLoad;
     const bool third_pair = InRegisters() && operation_ == Operation::kDoubleCompareAndSwap;
     cpu_.SpecificationUnless((!pairs || op_.r1 % 2 == 0) && (!third_pair || op_.r3 % 2 == 0));
+    // Boundaries of all operands that are known without access.
+    const bool uses_fourth = UsesList() || operation_ != Operation::kCompareAndSwap;
+    cpu_.SpecificationUnless(
+        second_.address % Size() == 0 &&
+        (!uses_fourth || fourth_.address % (UsesList() ? kListBoundary : Size()) == 0));
     CheckOperand(second_,
                  operation_ == Operation::kCompareAndLoad ? Access::kFetch : Access::kStore);
     if (UsesList()) {
-      cpu_.SpecificationUnless(fourth_.address % 8 == 0);
       cpu_.CheckAccess(fourth_, ListLength(), Access::kFetch);
       cpu_.CheckAccess(fourth_, ListLength(), InRegisters() ? Access::kFetch : Access::kStore);
     }

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "tests/differential/generator.h"
 #include "tests/system-mode/record.h"
 
@@ -15,10 +14,6 @@ std::string Differences(const differential::Sample& sample, const MachineResult&
 
 // The witness does not know the instruction.
 bool IsUnknown(const MachineResult& ours, const MachineResult& theirs);
-
-// Where the witness is known to deviate from the architecture: why; empty if it is not.
-absl::string_view KnownDeviation(absl::string_view witness, const differential::Sample& sample,
-                                 const MachineCase& request, const MachineResult& ours, const MachineResult& theirs);
 
 std::string Describe(const MachineCase& request);
 

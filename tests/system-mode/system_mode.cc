@@ -31,6 +31,7 @@
 #include "emulated-host/cpu/chapters.h"
 #include "emulated-host/cpu/instruction_set.h"
 #include "tests/differential/coverage.h"
+#include "tests/system-mode/known_deviation.h"
 #include "tests/system-mode/machine.h"
 #include "tests/system-mode/machine_comparison.h"
 #include "tests/system-mode/machine_generator.h"
@@ -90,8 +91,8 @@ absl::Status ParseWord(absl::string_view whole, Options& options) {
   if (absl::ConsumePrefix(&word, "--seed=")) return ParseNumber(whole, word, options.seed);
   if (absl::ConsumePrefix(&word, "--samples=")) return ParseNumber(whole, word, options.samples);
   if (absl::ConsumePrefix(&word, "--cases=")) return ParseNumber(whole, word, options.cases);
-  for (const auto& [name, value] : {std::pair{"--known", &options.show_known},
-                                    std::pair{"--verbose", &options.verbose}}) {
+  for (const auto& [name, value] :
+       {std::pair{"--known", &options.show_known}, std::pair{"--verbose", &options.verbose}}) {
     if (word != name) continue;
     *value = true;
     return absl::OkStatus();
@@ -233,7 +234,8 @@ class Comparison {
       ++row.agreeing;
       return;
     }
-    const absl::string_view known = KnownDeviation(options_.witness, sample, request, ours, theirs);
+    const absl::string_view known =
+        KnownDeviation(options_.witness, {sample, request, ours, theirs});
     if (!known.empty()) {
       ++row.known[std::string(known)];
       if (options_.show_known) {

@@ -1,0 +1,151 @@
+#include "tests/system-mode/judged.h"
+
+#include <algorithm>
+
+#include "emulated-host/cpu/instruction.h"
+#include "emulated-host/cpu/registers.h"
+#include "tests/system-mode/machine_comparison.h"
+
+namespace lethe::system_mode {
+
+using emulated::Format;
+using emulated::ProgramCode;
+using emulated::Psw;
+
+namespace {
+
+std::uint64_t OldPswAt(const MachineResult& result) {
+  return Lowcore::kOldPsws + (result.kind - 1) * 16;
+}
+
+std::uint8_t Mixed(std::uint8_t ours, std::uint8_t theirs, unsigned mask) {
+  return static_cast<std::uint8_t>((ours & ~mask) | (theirs & mask));
+}
+
+}  // namespace
+
+bool IsProgram(const MachineResult& result) {
+  return result.kind == static_cast<std::uint32_t>(Kind::kProgram);
+}
+
+bool IsProgram(const MachineResult& result, ProgramCode code) {
+  return IsProgram(result) && (Low<std::uint16_t>(result, Lowcore::kProgramCode) & 0xff) ==
+                                  static_cast<std::uint16_t>(code);
+}
+
+bool IsAccessException(const MachineResult& result) {
+  if (!IsProgram(result)) return false;
+  const auto code = static_cast<ProgramCode>(Low<std::uint16_t>(result, Lowcore::kProgramCode));
+  switch (code) {
+    case ProgramCode::kProtection:
+    case ProgramCode::kAddressing:
+    case ProgramCode::kTranslationSpecification:
+    case ProgramCode::kAletSpecification:
+      return true;
+    default:
+      return emulated::Nullifies(code);
+  }
+}
+
+bool IsCompleted(const MachineResult& result) {
+  return result.kind == static_cast<std::uint32_t>(Kind::kSupervisorCall);
+}
+
+std::uint64_t OldPswMask(const MachineResult& result) {
+  return Low<std::uint64_t>(result, OldPswAt(result));
+}
+
+std::uint64_t OldPswAddress(const MachineResult& result) {
+  return Low<std::uint64_t>(result, OldPswAt(result) + 8);
+}
+
+unsigned ConditionCode(const MachineResult& result) { return OldPswMask(result) >> 44 & 3; }
+
+bool InAccessRegisterMode(const MachineResult& result) {
+  constexpr std::uint64_t kMode = Psw::kDat | Psw::Bit(17);
+  const auto mask = Low<std::uint64_t>(result, Lowcore::kProgramOldPsw);
+  return (mask & (Psw::kDat | Psw::kAddressSpaceMask)) == kMode;
+}
+
+unsigned Judged::r1() const {
+  const bool at_the_end = emulated::LengthOfInstruction(static_cast<std::uint8_t>(text(0))) == 4 &&
+                          (text(0) == 0xb2 || text(0) == 0xb3 || text(0) == 0xb9);
+  return text(at_the_end ? 3 : 1) >> 4;
+}
+
+unsigned Judged::r2() const {
+  const bool at_the_end = emulated::LengthOfInstruction(static_cast<std::uint8_t>(text(0))) == 4 &&
+                          (text(0) == 0xb2 || text(0) == 0xb3 || text(0) == 0xb9);
+  return text(at_the_end ? 3 : 1) & 0xf;
+}
+
+std::uint64_t Judged::FirstAddress() const {
+  const unsigned base = text(2) >> 4;
+  std::uint64_t displacement = (text(2) & 0xf) << 8 | text(3);
+  if (sample.instruction->format == Format::kRSY_a) {
+    displacement |= static_cast<std::uint64_t>(static_cast<std::int8_t>(text(4))) << 12;
+  }
+  return (base == 0 ? 0 : general(base)) + displacement;
+}
+
+std::uint64_t Judged::SecondAddress() const {
+  const unsigned base = text(4) >> 4;
+  return (base == 0 ? 0 : general(base)) + ((text(4) & 0xf) << 8 | text(5));
+}
+
+bool Judged::InProblemState() const { return (request.psw_mask & Psw::kProblemState) != 0; }
+
+bool Judged::IsTranslating() const { return (request.psw_mask & Psw::kDat) != 0; }
+
+Forgiving& Forgiving::End() {
+  made_.kind = judged_.theirs.kind;
+  made_.lowcore = judged_.theirs.lowcore;
+  return *this;
+}
+
+Forgiving& Forgiving::ConditionCode() {
+  if (made_.kind != judged_.theirs.kind) return *this;
+  return Low(OldPswAt(made_) + 2, 1, 0x30);
+}
+
+Forgiving& Forgiving::Low(std::uint64_t address, std::size_t length, unsigned mask) {
+  for (std::size_t i = address - kLowcoreBegin; length > 0; ++i, --length) {
+    made_.lowcore[i] = Mixed(made_.lowcore[i], judged_.theirs.lowcore[i], mask);
+  }
+  return *this;
+}
+
+Forgiving& Forgiving::Keys(unsigned bits) {
+  for (std::size_t i = 0; i < made_.keys.size(); ++i) {
+    made_.keys[i] = Mixed(made_.keys[i], judged_.theirs.keys[i], bits);
+  }
+  return *this;
+}
+
+Forgiving& Forgiving::General(unsigned number, std::uint64_t mask) {
+  made_.state.general[number] =
+      (made_.state.general[number] & ~mask) | (judged_.theirs.state.general[number] & mask);
+  return *this;
+}
+
+Forgiving& Forgiving::Floating(unsigned number) {
+  made_.state.floating[number] = judged_.theirs.state.floating[number];
+  return *this;
+}
+
+Forgiving& Forgiving::FloatControl(std::uint32_t mask) {
+  made_.state.floating_control =
+      (made_.state.floating_control & ~mask) | (judged_.theirs.state.floating_control & mask);
+  return *this;
+}
+
+Forgiving& Forgiving::Storage() {
+  made_.state.window = judged_.theirs.state.window;
+  made_.poked = judged_.theirs.poked;
+  made_.frames_sum = judged_.theirs.frames_sum;
+  return *this;
+}
+
+bool Forgiving::Agree() const { return Differences(judged_.sample, made_, judged_.theirs).empty(); }
+
+}  // namespace lethe::system_mode

@@ -1,0 +1,455 @@
+#include "tests/system-mode/known_deviation.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/types/span.h"
+#include "emulated-host/cpu/registers.h"
+
+namespace lethe::system_mode {
+namespace {
+
+using emulated::ProgramCode;
+using emulated::Psw;
+
+constexpr unsigned kRecording = Forgiving::kReferenceBit | Forgiving::kChangeBit;
+
+struct Rule {
+  absl::string_view reason;
+  bool (*applies)(const Judged& judged);
+};
+
+template <std::size_t kSize>
+bool IsOneOf(absl::string_view name, const absl::string_view (&names)[kSize]) {
+  return std::ranges::find(names, name) != std::end(names);
+}
+
+// Our reference and change bits are one wherever theirs are.
+bool RecordsMore(const Judged& judged) {
+  for (std::size_t i = 0; i < kFrameCount; ++i) {
+    if ((judged.theirs.keys[i] & ~judged.ours.keys[i] & kRecording) != 0) return false;
+  }
+  return true;
+}
+
+// --- of both -------------------------------------------------------------------------------------
+
+// The instruction itself could not be fetched, or not from where it leads to.
+bool LengthOfWhatIsNotFetched(const Judged& judged) {
+  constexpr std::uint64_t kPage = ~std::uint64_t{0xfff};
+  const MachineResult& ours = judged.ours;
+  const std::uint64_t at = OldPswAddress(ours);
+  if (!IsAccessException(ours)) return false;
+  if (emulated::Nullifies(
+          static_cast<ProgramCode>(Low<std::uint16_t>(ours, Lowcore::kProgramCode))) &&
+      ((Low<std::uint64_t>(ours, Lowcore::kTranslationException) ^ at) & kPage) != 0) {
+    return false;
+  }
+  return Forgiving(judged)
+      .Low(Lowcore::kProgramLength, 1)
+      .Low(Lowcore::kProgramOldPsw + 8, 8)
+      .Agree();
+}
+
+bool LengthAtOddAddress(const Judged& judged) {
+  return IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         OldPswAddress(judged.ours) % 2 != 0 &&
+         Forgiving(judged)
+             .Low(Lowcore::kProgramLength, 1)
+             .Low(Lowcore::kProgramOldPsw + 8, 8)
+             .Agree();
+}
+
+bool RecordingOfInterrupted(const Judged& judged) {
+  return IsProgram(judged.ours) && Forgiving(judged).Keys(kRecording).Agree();
+}
+
+bool ReferenceWithoutUse(const Judged& judged) {
+  return RecordsMore(judged) && Forgiving(judged).Keys(Forgiving::kReferenceBit).Agree();
+}
+
+bool OtherPageFirst(const Judged& judged) {
+  return IsAccessException(judged.ours) && IsAccessException(judged.theirs) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
+}
+
+constexpr Rule kOfBoth[] = {
+    {"the length of an instruction that cannot be fetched", LengthOfWhatIsNotFetched},
+    {"the length of an instruction at an odd address", LengthAtOddAddress},
+    {"reference and change bits of an instruction that was interrupted", RecordingOfInterrupted},
+    {"a reference bit of an operand that was not needed", ReferenceWithoutUse},
+};
+
+// --- Hercules ------------------------------------------------------------------------------------
+
+bool IsExternal(const MachineResult& result) {
+  return result.kind == static_cast<std::uint32_t>(Kind::kExternal);
+}
+
+bool OperandsOffBoundary(const Judged& judged) {
+  constexpr absl::string_view kInterlocked[] = {"LAA",  "LAAG", "LAAL", "LAALG", "LAN",
+                                                "LANG", "LAO",  "LAOG", "LAX",   "LAXG"};
+  if (!IsProgram(judged.ours, ProgramCode::kSpecification)) return false;
+  if (IsOneOf(judged.name(), kInterlocked)) {
+    return judged.FirstAddress() % (absl::EndsWith(judged.name(), "G") ? 8 : 4) != 0;
+  }
+  const std::uint64_t size = judged.name() == "LPDG" ? 8 : 4;
+  return (judged.name() == "LPD" || judged.name() == "LPDG") &&
+         (judged.FirstAddress() % size != 0 || judged.SecondAddress() % size != 0);
+}
+
+bool Rotation(const Judged& judged) {
+  return (judged.name() == "RISBHG" || judged.name() == "RISBLG") && judged.text(4) >= 64 &&
+         Forgiving(judged).General(judged.r1()).Agree();
+}
+
+// Bits of the first operand stay where those of the second should come.
+bool NoInsertion(const Judged& judged) {
+  const std::uint64_t before = judged.general(judged.r1());
+  const std::uint64_t theirs = judged.theirs.state.general[judged.r1()];
+  const bool zeroes_others = (judged.text(3) & 0x80) != 0;
+  return judged.name() == "RISBGN" && (theirs & ~before) == 0 &&
+         (zeroes_others || theirs == before) && Forgiving(judged).General(judged.r1()).Agree();
+}
+
+bool OddEnd(const Judged& judged) {
+  return judged.name() == "SRSTU" &&
+         (judged.general(judged.r1()) ^ judged.general(judged.r2())) % 2 != 0;
+}
+
+// How far the second-operand address gets in one execution is up to the CPU.
+bool SearchInParts(const Judged& judged) {
+  const std::uint64_t begin = judged.general(judged.r2());
+  return absl::StartsWith(judged.name(), "SRST") &&
+         judged.ours.state.general[judged.r2()] != begin &&
+         judged.theirs.state.general[judged.r2()] != begin &&
+         Forgiving(judged).General(judged.r2()).Agree();
+}
+
+bool TableOfTranslation(const Judged& judged) {
+  constexpr std::uint64_t kTableBytes = 256;
+  constexpr std::uint64_t kPage = ~std::uint64_t{0xfff};
+  const std::uint64_t table = judged.general(judged.r2());
+  return judged.name() == "TRE" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
+         (table & kPage) != ((table + kTableBytes - 1) & kPage);
+}
+
+// The store is tested for, but the first byte is the test byte.
+bool NothingToTranslate(const Judged& judged) {
+  return judged.name() == "TRE" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
+         ConditionCode(judged.theirs) == 1 &&
+         judged.theirs.state.general[judged.r1()] == judged.general(judged.r1());
+}
+
+bool StoresNotDone(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"CSST", "PLO", "TRE"};
+  return IsOneOf(judged.name(), kNames) && RecordsMore(judged) && IsCompleted(judged.ours) &&
+         Forgiving(judged).Keys(kRecording).Agree();
+}
+
+bool UnequalLockedOperation(const Judged& judged) {
+  return judged.name() == "PLO" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
+         ConditionCode(judged.theirs) != 0;
+}
+
+bool AccessBeforeBoundary(const Judged& judged) {
+  return judged.name() == "CSST" && IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         IsAccessException(judged.theirs) && Forgiving(judged).End().Keys(kRecording).Agree();
+}
+
+bool BitLeftOfAddress(const Judged& judged) {
+  return judged.name() == "TRTR" && (judged.request.psw_mask & Psw::kExtendedAddressing) == 0 &&
+         Forgiving(judged).General(1, 0x8000'0000).Agree();
+}
+
+bool FullTargetFirst(const Judged& judged) {
+  const std::uint64_t left = judged.theirs.state.general[judged.r1() + 1] & 0xffff'ffff;
+  return judged.name() == "CU14" && left < 4 && IsCompleted(judged.ours) &&
+         ConditionCode(judged.ours) == 2 && IsCompleted(judged.theirs) &&
+         ConditionCode(judged.theirs) == 1 && Forgiving(judged).ConditionCode().Agree();
+}
+
+bool NotWellFormed(const Judged& judged) {
+  return judged.name() == "CU24" && (judged.text(2) & 0x10) != 0 && IsCompleted(judged.ours) &&
+         ConditionCode(judged.ours) == 2;
+}
+
+bool AccessListOfMove(const Judged& judged) {
+  constexpr std::uint64_t kAccessRegister = 0x41;  // the space is valid, and which one
+  constexpr std::uint64_t kMask = 0xc1;
+  const std::uint64_t control = judged.general(0);
+  return judged.name() == "MVCOS" &&
+         ((control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister);
+}
+
+bool DecimalFirst(const Judged& judged) {
+  return IsAccessException(judged.ours) &&
+         (IsProgram(judged.theirs, ProgramCode::kData) ||
+          IsProgram(judged.theirs, ProgramCode::kDecimalDivide)) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
+}
+
+bool EditInPart(const Judged& judged) {
+  const bool both_data =
+      IsProgram(judged.ours, ProgramCode::kData) && IsProgram(judged.theirs, ProgramCode::kData);
+  const bool both_access = IsAccessException(judged.ours) && IsAccessException(judged.theirs);
+  return (judged.name() == "ED" || judged.name() == "EDMK") && (both_data || both_access) &&
+         Forgiving(judged).End().Storage().General(1).Keys(kRecording).Agree();
+}
+
+bool KeyOptions(const Judged& judged) {
+  return judged.name() == "SSKE" && judged.text(2) != 0 && IsCompleted(judged.ours) &&
+         IsCompleted(judged.theirs) &&
+         Forgiving(judged).Keys().ConditionCode().General(judged.r1()).General(judged.r2()).Agree();
+}
+
+bool ProtectedTable(const Judged& judged) {
+  return (judged.name() == "IPTE" || judged.name() == "IDTE") && IsCompleted(judged.ours) &&
+         IsProgram(judged.theirs, ProgramCode::kProtection);
+}
+
+bool TestBlock(const Judged& judged) {
+  return judged.name() == "TB" && IsCompleted(judged.ours) &&
+         Forgiving(judged).General(0).Keys().Agree();
+}
+
+bool ShortPsw(const Judged& judged) {
+  return judged.name() == "LPSW" && IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         IsProgram(judged.theirs, ProgramCode::kSpecification) &&
+         Forgiving(judged).Low(Lowcore::kProgramOldPsw + 1, 1, 0x08).Agree();
+}
+
+bool RoundingOfHexNumber(const Judged& judged) {
+  const unsigned method = judged.text(2) >> 4;
+  const unsigned number = judged.r1();
+  if ((judged.name() != "TBDR" && judged.name() != "TBEDR") || method == 0) return false;
+  if (method == 2 || method == 3) return IsProgram(judged.ours, ProgramCode::kSpecification);
+  const int unit = judged.name() == "TBEDR" ? 32 : 0;
+  const std::uint64_t ours = judged.ours.state.floating[number] >> unit;
+  const std::uint64_t theirs = judged.theirs.state.floating[number] >> unit;
+  return (ours - theirs + 1) <= 2 && Forgiving(judged).Floating(number).Agree();
+}
+
+bool SpaceOfAccessRegister(const Judged& judged) {
+  return InAccessRegisterMode(judged.ours) && InAccessRegisterMode(judged.theirs) &&
+         Forgiving(judged)
+             .Low(Lowcore::kTranslationException + 7, 1, 0x0b)
+             .Low(Lowcore::kExceptionAccess, 1)
+             .Keys(kRecording)
+             .Agree();
+}
+
+bool CommonSegment(const Judged& judged) {
+  return InAccessRegisterMode(judged.theirs) &&
+         IsProgram(judged.theirs, ProgramCode::kTranslationSpecification) &&
+         !IsProgram(judged.ours, ProgramCode::kTranslationSpecification);
+}
+
+bool ExternalBeforeEarly(const Judged& judged) {
+  return (IsExternal(judged.ours) && IsProgram(judged.theirs, ProgramCode::kSpecification)) ||
+         (IsExternal(judged.theirs) && IsProgram(judged.ours, ProgramCode::kSpecification));
+}
+
+constexpr Rule kOfHercules[] = {
+    {"space identification in the access-register mode", SpaceOfAccessRegister},
+    {"which of the access exceptions of two operands or two pages", OtherPageFirst},
+    {"operands off their boundary in LOAD PAIR DISJOINT and interlocked updates",
+     OperandsOffBoundary},
+    {"rotation by more than 63 bits", Rotation},
+    {"RISBGN inserts nothing", NoInsertion},
+    {"an end at an odd distance in SEARCH STRING UNICODE", OddEnd},
+    {"how far SEARCH STRING goes at a time", SearchInParts},
+    {"bytes of a translation table that are not used", TableOfTranslation},
+    {"stores of TRANSLATE EXTENDED that its test byte prevents", NothingToTranslate},
+    {"operands that are not stored after all", StoresNotDone},
+    {"stores of PERFORM LOCKED OPERATION when it compares unequal", UnequalLockedOperation},
+    {"access before specification in COMPARE AND SWAP AND STORE", AccessBeforeBoundary},
+    {"the bit left of a 31-bit address in TRTR", BitLeftOfAddress},
+    {"a full target before an invalid character in CU14", FullTargetFirst},
+    {"well-formedness in CU24", NotWellFormed},
+    {"access registers in MOVE WITH OPTIONAL SPECIFICATIONS", AccessListOfMove},
+    {"a decimal exception before an access exception", DecimalFirst},
+    {"EDIT that stores in part before an exception", EditInPart},
+    {"SET STORAGE KEY EXTENDED with options of facilities that are not offered", KeyOptions},
+    {"protection of table entries in IPTE, IDTE", ProtectedTable},
+    {"general register 0 and key after TEST BLOCK", TestBlock},
+    {"bit 12 after LOAD PSW of one without it", ShortPsw},
+    {"rounding in CONVERT HFP TO BFP", RoundingOfHexNumber},
+    {"a common segment on the way of an access list", CommonSegment},
+    {"an external interruption or an early specification exception", ExternalBeforeEarly},
+};
+
+// --- QEMU ----------------------------------------------------------------------------------------
+
+bool RealOffBoundary(const Judged& judged) {
+  const bool wide = judged.name() == "LURAG" || judged.name() == "STURG";
+  constexpr absl::string_view kNames[] = {"LURA", "LURAG", "STURA", "STURG"};
+  return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         judged.general(judged.r2()) % (wide ? 8 : 4) != 0;
+}
+
+bool UnassignedMask(const Judged& judged) {
+  constexpr std::uint64_t kUnassigned = std::uint64_t{0xb8} << 56;
+  return (judged.name() == "SSM" || judged.name() == "STOSM") &&
+         IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         (OldPswMask(judged.theirs) & kUnassigned) != 0;
+}
+
+bool NoSuppression(const Judged& judged) {
+  return judged.name() == "SSM" && IsProgram(judged.ours, ProgramCode::kSpecialOperation);
+}
+
+// Bit 12 stays, or bit 32 becomes part of the address.
+bool ShortPswTaken(const Judged& judged) {
+  return judged.name() == "LPSW" && ((OldPswMask(judged.theirs) & Psw::kShort) != 0 ||
+                                     (OldPswAddress(judged.theirs) & 0x8000'0000) != 0);
+}
+
+bool ProtectionNotTested(const Judged& judged) {
+  return judged.name() == "TPROT" && IsCompleted(judged.ours) && IsCompleted(judged.theirs) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
+}
+
+bool NotPrivileged(const Judged& judged) {
+  return judged.name() == "TPROT" && judged.InProblemState() &&
+         IsProgram(judged.ours, ProgramCode::kPrivilegedOperation);
+}
+
+bool PrivilegedFirst(const Judged& judged) {
+  return (judged.name() == "MVCP" || judged.name() == "MVCS") && IsProgram(judged.ours) &&
+         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation);
+}
+
+bool AccessKeyNotCompared(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"MVCP", "MVCS", "MVCK", "MVCSK", "MVCDK", "MVPG"};
+  return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kProtection) &&
+         IsCompleted(judged.theirs);
+}
+
+bool ExceptionToldAsCode(const Judged& judged) {
+  return judged.name() == "MVPG" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
+         ConditionCode(judged.theirs) != 0;
+}
+
+bool NotToldOfMovePage(const Judged& judged) {
+  constexpr std::uint64_t kOperandAccess = 0xa2;
+  return judged.name() == "MVPG" && IsProgram(judged.ours, ProgramCode::kPageTranslation) &&
+         Forgiving(judged)
+             .Low(Lowcore::kTranslationException + 7, 1, 0x04)
+             .Low(kOperandAccess, 1)
+             .Keys(kRecording)
+             .Agree();
+}
+
+bool MoveNotDone(const Judged& judged) {
+  constexpr std::uint64_t kAccessRegister = 0x41;
+  constexpr std::uint64_t kMask = 0xc1;
+  const std::uint64_t control = judged.general(0);
+  const bool names =
+      (control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister;
+  return judged.name() == "MVCOS" && (judged.InProblemState() || names) &&
+         IsProgram(judged.theirs, ProgramCode::kAddressing);
+}
+
+bool OverlappingMove(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"MVCOS", "MVCP", "MVCS"};
+  constexpr std::uint64_t kMost = 4096;
+  const std::uint64_t distance = judged.FirstAddress() - judged.SecondAddress();
+  return IsOneOf(judged.name(), kNames) && IsCompleted(judged.ours) &&
+         distance + kMost < 2 * kMost && Forgiving(judged).Storage().Agree();
+}
+
+bool RealAddressWithDatOff(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
+  return IsOneOf(judged.name(), kNames) && !judged.IsTranslating() &&
+         Forgiving(judged).End().General(judged.r1()).Agree();
+}
+
+bool RestOfRealAddress(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
+  constexpr std::uint64_t kLeft = 0xffff'ffff'0000'0000;
+  const bool is_short = (judged.request.psw_mask & Psw::kExtendedAddressing) == 0;
+  return IsOneOf(judged.name(), kNames) && IsCompleted(judged.ours) &&
+         (is_short || ConditionCode(judged.ours) == 3) &&
+         Forgiving(judged).General(judged.r1(), kLeft).Agree();
+}
+
+// The code of the exception instead of the table's entry.
+bool EntryOfRealAddress(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
+  return IsOneOf(judged.name(), kNames) && IsCompleted(judged.ours) &&
+         (ConditionCode(judged.ours) == 1 || ConditionCode(judged.ours) == 2) &&
+         IsCompleted(judged.theirs) && ConditionCode(judged.theirs) == 3 &&
+         (judged.theirs.state.general[judged.r1()] >> 16 & 0xffff) == 0x8000 &&
+         Forgiving(judged).ConditionCode().General(judged.r1()).Agree();
+}
+
+bool RealAddressInterrupted(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
+  return IsOneOf(judged.name(), kNames) &&
+         IsProgram(judged.ours, ProgramCode::kTranslationSpecification) &&
+         IsCompleted(judged.theirs) && ConditionCode(judged.theirs) == 3;
+}
+
+bool StoresInPart(const Judged& judged) {
+  return IsProgram(judged.ours) && Forgiving(judged).Storage().Keys(kRecording).Agree();
+}
+
+bool AddressSpaceControl(const Judged& judged) {
+  return (judged.name() == "SAC" || judged.name() == "SACF") &&
+         IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
+         (IsCompleted(judged.theirs) || IsProgram(judged.theirs, ProgramCode::kSpecification));
+}
+
+bool KeyMask(const Judged& judged) {
+  return judged.name() == "SPKA" && judged.InProblemState() && IsCompleted(judged.ours) &&
+         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation);
+}
+
+bool RegisterOfTestBlock(const Judged& judged) {
+  return judged.name() == "TB" && IsCompleted(judged.ours) && Forgiving(judged).General(0).Agree();
+}
+
+bool ExternalLater(const Judged& judged) { return IsExternal(judged.ours); }
+
+constexpr Rule kOfQemu[] = {
+    {"real storage off its boundary", RealOffBoundary},
+    {"unassigned bits of a system mask", UnassignedMask},
+    {"no SSM suppression", NoSuppression},
+    {"bits 12 and 32 of a short PSW", ShortPswTaken},
+    {"TEST PROTECTION looks at no keys and may store an identification", ProtectionNotTested},
+    {"TEST PROTECTION is not privileged", NotPrivileged},
+    {"privileged operation first in MVCP, MVCS", PrivilegedFirst},
+    {"access keys of moves are not compared", AccessKeyNotCompared},
+    {"MOVE PAGE tells any exception as a condition code", ExceptionToldAsCode},
+    {"MOVE PAGE is not told by its exceptions", NotToldOfMovePage},
+    {"MVCOS in the problem state or by access registers", MoveNotDone},
+    {"overlapping operands of MVCOS, MVCP, MVCS", OverlappingMove},
+    {"LOAD REAL ADDRESS with DAT off", RealAddressWithDatOff},
+    {"the left half of the result of LOAD REAL ADDRESS", RestOfRealAddress},
+    {"LOAD REAL ADDRESS does not tell the table's entry", EntryOfRealAddress},
+    {"LOAD REAL ADDRESS is not interrupted by a table's format", RealAddressInterrupted},
+    {"stores in part before it is interrupted", StoresInPart},
+    {"the access-register mode, and what SET ADDRESS SPACE CONTROL checks first",
+     AddressSpaceControl},
+    {"the PSW-key mask", KeyMask},
+    {"general register 0 after TEST BLOCK", RegisterOfTestBlock},
+    {"a pending external interruption is taken later", ExternalLater},
+    {"which of the access exceptions of two operands or two pages", OtherPageFirst},
+};
+
+}  // namespace
+
+absl::string_view KnownDeviation(absl::string_view witness, const Judged& judged) {
+  const auto find = [&](absl::Span<const Rule> rules) -> absl::string_view {
+    const auto* const found =
+        std::ranges::find_if(rules, [&](const Rule& rule) { return rule.applies(judged); });
+    return found == rules.end() ? absl::string_view() : found->reason;
+  };
+  const absl::string_view reason = find(kOfBoth);
+  if (!reason.empty()) return reason;
+  return witness == "qemu" ? find(kOfQemu) : find(kOfHercules);
+}
+
+}  // namespace lethe::system_mode
