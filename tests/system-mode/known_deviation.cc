@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/types/span.h"
 #include "emulated-host/cpu/registers.h"
+#include "tests/system-mode/exact_float.h"
 
 namespace lethe::system_mode {
 namespace {
@@ -120,11 +121,29 @@ bool OddEnd(const Judged& judged) {
 
 // How far the second-operand address gets in one execution is up to the CPU.
 bool SearchInParts(const Judged& judged) {
-  const std::uint64_t begin = judged.general(judged.r2());
-  return absl::StartsWith(judged.name(), "SRST") &&
-         judged.ours.state.general[judged.r2()] != begin &&
-         judged.theirs.state.general[judged.r2()] != begin &&
-         Forgiving(judged).General(judged.r2()).Agree();
+  return absl::StartsWith(judged.name(), "SRST") && Forgiving(judged).General(judged.r2()).Agree();
+}
+
+// Both were interrupted by an operand, one of them after more units of operation.
+bool UnitsBeforeException(const Judged& judged) {
+  return judged.name() == "CUSE" && IsAccessException(judged.ours) &&
+         IsAccessException(judged.theirs) &&
+         Forgiving(judged)
+             .General(judged.r1())
+             .General(judged.r1() + 1)
+             .General(judged.r2())
+             .General(judged.r2() + 1)
+             .Keys(kRecording)
+             .Agree();
+}
+
+// Bit 32 of registers with addresses of 31 bits may become zero or stay.
+bool LeftOfLongOperands(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"CLCLU", "MVCLU", "CLCLE", "MVCLE"};
+  constexpr std::uint64_t kLeft = 0x8000'0000;
+  return IsOneOf(judged.name(), kNames) &&
+         (judged.request.psw_mask & Psw::kExtendedAddressing) == 0 &&
+         Forgiving(judged).General(judged.r1(), kLeft).General(judged.r2(), kLeft).Agree();
 }
 
 bool TableOfTranslation(const Judged& judged) {
@@ -163,16 +182,26 @@ bool BitLeftOfAddress(const Judged& judged) {
          Forgiving(judged).General(1, 0x8000'0000).Agree();
 }
 
-bool FullTargetFirst(const Judged& judged) {
-  const std::uint64_t left = judged.theirs.state.general[judged.r1() + 1] & 0xffff'ffff;
-  return judged.name() == "CU14" && left < 4 && IsCompleted(judged.ours) &&
-         ConditionCode(judged.ours) == 2 && IsCompleted(judged.theirs) &&
-         ConditionCode(judged.theirs) == 1 && Forgiving(judged).ConditionCode().Agree();
+bool IsConversionOfUnicode(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"CU12", "CU14", "CU21", "CU24", "CU41", "CU42"};
+  return IsOneOf(judged.name(), kNames);
 }
 
+// There is no room for a character, whose source we look at first.
+bool FullTargetFirst(const Judged& judged) {
+  if (!IsConversionOfUnicode(judged) || !IsCompleted(judged.theirs) ||
+      ConditionCode(judged.theirs) != 1) {
+    return false;
+  }
+  if (IsAccessException(judged.ours)) return Forgiving(judged).End().Keys(kRecording).Agree();
+  return IsCompleted(judged.ours) && ConditionCode(judged.ours) == 2 &&
+         Forgiving(judged).ConditionCode().Agree();
+}
+
+// Asked to test for it.
 bool NotWellFormed(const Judged& judged) {
-  return judged.name() == "CU24" && (judged.text(2) & 0x10) != 0 && IsCompleted(judged.ours) &&
-         ConditionCode(judged.ours) == 2;
+  return (judged.name() == "CU12" || judged.name() == "CU24") && (judged.text(2) & 0x10) != 0 &&
+         IsCompleted(judged.ours) && ConditionCode(judged.ours) == 2;
 }
 
 bool AccessListOfMove(const Judged& judged) {
@@ -181,6 +210,19 @@ bool AccessListOfMove(const Judged& judged) {
   const std::uint64_t control = judged.general(0);
   return judged.name() == "MVCOS" &&
          ((control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister);
+}
+
+// R3 is taken for the access register of an operand.
+bool AccessRegisterOfPair(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"CSST", "LPD", "LPDG"};
+  return IsOneOf(judged.name(), kNames) && judged.IsTranslating() &&
+         (judged.request.psw_mask & Psw::kAddressSpaceMask) == Psw::Bit(17);
+}
+
+// A high surrogate with anything behind it, not to be tested.
+bool UnpairedSurrogate(const Judged& judged) {
+  return judged.name() == "CU24" && (judged.text(2) & 0x10) == 0 && IsCompleted(judged.ours) &&
+         Forgiving(judged).Storage().Agree();
 }
 
 bool DecimalFirst(const Judged& judged) {
@@ -222,13 +264,13 @@ bool ShortPsw(const Judged& judged) {
 
 bool RoundingOfHexNumber(const Judged& judged) {
   const unsigned method = judged.text(2) >> 4;
-  const unsigned number = judged.r1();
-  if ((judged.name() != "TBDR" && judged.name() != "TBEDR") || method == 0) return false;
+  const bool is_short = judged.name() == "TBEDR";
+  if (judged.name() != "TBDR" && !is_short) return false;
   if (method == 2 || method == 3) return IsProgram(judged.ours, ProgramCode::kSpecification);
-  const int unit = judged.name() == "TBEDR" ? 32 : 0;
-  const std::uint64_t ours = judged.ours.state.floating[number] >> unit;
-  const std::uint64_t theirs = judged.theirs.state.floating[number] >> unit;
-  return (ours - theirs + 1) <= 2 && Forgiving(judged).Floating(number).Agree();
+  const std::uint64_t mask = is_short ? 0xffff'ffff'0000'0000 : ~std::uint64_t{0};
+  const std::uint64_t ours = judged.ours.state.floating[judged.r1()] & mask;
+  return ours == BinaryOfHex(judged.request.state.floating[judged.r2()], method, is_short) &&
+         Forgiving(judged).Floating(judged.r1()).Agree();
 }
 
 bool SpaceOfAccessRegister(const Judged& judged) {
@@ -260,15 +302,19 @@ constexpr Rule kOfHercules[] = {
     {"RISBGN inserts nothing", NoInsertion},
     {"an end at an odd distance in SEARCH STRING UNICODE", OddEnd},
     {"how far SEARCH STRING goes at a time", SearchInParts},
+    {"units of operation before an access exception", UnitsBeforeException},
+    {"the bit left of 31-bit addresses of long operands", LeftOfLongOperands},
     {"bytes of a translation table that are not used", TableOfTranslation},
     {"stores of TRANSLATE EXTENDED that its test byte prevents", NothingToTranslate},
     {"operands that are not stored after all", StoresNotDone},
     {"stores of PERFORM LOCKED OPERATION when it compares unequal", UnequalLockedOperation},
     {"access before specification in COMPARE AND SWAP AND STORE", AccessBeforeBoundary},
     {"the bit left of a 31-bit address in TRTR", BitLeftOfAddress},
-    {"a full target before an invalid character in CU14", FullTargetFirst},
-    {"well-formedness in CU24", NotWellFormed},
+    {"a full target before a source that is invalid or not accessible", FullTargetFirst},
+    {"well-formedness in CU12, CU24", NotWellFormed},
     {"access registers in MOVE WITH OPTIONAL SPECIFICATIONS", AccessListOfMove},
+    {"the access register in LOAD PAIR DISJOINT, COMPARE AND SWAP AND STORE", AccessRegisterOfPair},
+    {"what follows a high surrogate in CU24", UnpairedSurrogate},
     {"a decimal exception before an access exception", DecimalFirst},
     {"EDIT that stores in part before an exception", EditInPart},
     {"SET STORAGE KEY EXTENDED with options of facilities that are not offered", KeyOptions},
@@ -289,10 +335,10 @@ bool RealOffBoundary(const Judged& judged) {
          judged.general(judged.r2()) % (wide ? 8 : 4) != 0;
 }
 
-bool UnassignedMask(const Judged& judged) {
-  constexpr std::uint64_t kUnassigned = std::uint64_t{0xb8} << 56;
-  return (judged.name() == "SSM" || judged.name() == "STOSM") &&
-         IsProgram(judged.ours, ProgramCode::kSpecification) &&
+bool UnassignedBits(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"SSM", "STOSM", "LPSWE"};
+  constexpr std::uint64_t kUnassigned = 0xb808'00fe'7fff'ffff;
+  return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kSpecification) &&
          (OldPswMask(judged.theirs) & kUnassigned) != 0;
 }
 
@@ -371,8 +417,9 @@ bool RestOfRealAddress(const Judged& judged) {
   constexpr std::uint64_t kLeft = 0xffff'ffff'0000'0000;
   const bool is_short = (judged.request.psw_mask & Psw::kExtendedAddressing) == 0;
   return IsOneOf(judged.name(), kNames) && IsCompleted(judged.ours) &&
-         (is_short || ConditionCode(judged.ours) == 3) &&
-         Forgiving(judged).General(judged.r1(), kLeft).Agree();
+         (ConditionCode(judged.ours) == 3
+              ? Forgiving(judged).General(judged.r1()).Agree()
+              : is_short && Forgiving(judged).General(judged.r1(), kLeft).Agree());
 }
 
 // The code of the exception instead of the table's entry.
@@ -397,14 +444,19 @@ bool StoresInPart(const Judged& judged) {
 }
 
 bool AddressSpaceControl(const Judged& judged) {
-  return (judged.name() == "SAC" || judged.name() == "SACF") &&
-         IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
-         (IsCompleted(judged.theirs) || IsProgram(judged.theirs, ProgramCode::kSpecification));
+  if (judged.name() != "SAC" && judged.name() != "SACF") return false;
+  const bool to_registers = IsCompleted(judged.ours) &&
+                            (OldPswMask(judged.ours) & Psw::kAddressSpaceMask) == Psw::Bit(17);
+  const bool refused = IsProgram(judged.theirs, ProgramCode::kSpecification);
+  return (to_registers && refused) || (IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
+                                       (refused || IsCompleted(judged.theirs)));
 }
 
 bool KeyMask(const Judged& judged) {
-  return judged.name() == "SPKA" && judged.InProblemState() && IsCompleted(judged.ours) &&
-         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation);
+  constexpr absl::string_view kNames[] = {"SPKA", "MVCP", "MVCS", "MVCK", "MVCSK", "MVCDK"};
+  return IsOneOf(judged.name(), kNames) && judged.InProblemState() &&
+         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation) &&
+         !IsProgram(judged.ours, ProgramCode::kPrivilegedOperation);
 }
 
 bool RegisterOfTestBlock(const Judged& judged) {
@@ -415,7 +467,7 @@ bool ExternalLater(const Judged& judged) { return IsExternal(judged.ours); }
 
 constexpr Rule kOfQemu[] = {
     {"real storage off its boundary", RealOffBoundary},
-    {"unassigned bits of a system mask", UnassignedMask},
+    {"unassigned bits of a PSW", UnassignedBits},
     {"no SSM suppression", NoSuppression},
     {"bits 12 and 32 of a short PSW", ShortPswTaken},
     {"TEST PROTECTION looks at no keys and may store an identification", ProtectionNotTested},
@@ -427,7 +479,7 @@ constexpr Rule kOfQemu[] = {
     {"MVCOS in the problem state or by access registers", MoveNotDone},
     {"overlapping operands of MVCOS, MVCP, MVCS", OverlappingMove},
     {"LOAD REAL ADDRESS with DAT off", RealAddressWithDatOff},
-    {"the left half of the result of LOAD REAL ADDRESS", RestOfRealAddress},
+    {"the left half or code of the result of LOAD REAL ADDRESS", RestOfRealAddress},
     {"LOAD REAL ADDRESS does not tell the table's entry", EntryOfRealAddress},
     {"LOAD REAL ADDRESS is not interrupted by a table's format", RealAddressInterrupted},
     {"stores in part before it is interrupted", StoresInPart},

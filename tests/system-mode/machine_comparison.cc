@@ -120,6 +120,10 @@ std::string Describe(const MachineCase& request) {
       request.psw_address.value(), request.control[0].value(), request.control[1].value(),
       request.control[3].value(), request.control[7].value(), request.control[13].value());
   for (const std::uint8_t key : request.keys) absl::StrAppendFormat(&text, " %02x", key);
+  absl::StrAppend(&text, "\n    access registers");
+  for (const Be32& access : request.state.access) {
+    absl::StrAppendFormat(&text, " %x", access.value());
+  }
   for (std::uint32_t i = 0; i < request.poke_count; ++i) {
     absl::StrAppendFormat(&text, "\n    poke %x = %016x", request.pokes[i].address.value(),
                           request.pokes[i].value.value());

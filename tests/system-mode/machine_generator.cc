@@ -73,9 +73,22 @@ MachineGenerator::MachineGenerator(std::uint64_t seed, bool access_registers, bo
       random_(~seed),
       generator_(seed, kLayout) {}
 
+// M3 and M4 of conversions and roundings: what they mean without the floating-point extension
+// facility, which the user-mode comparison has.
+void MachineGenerator::LimitRounding(Sample& sample) {
+  if (sample.instruction->format != emulated::Format::kRRF_e) return;
+  constexpr absl::string_view kToInteger[] = {"FIEBR", "FIDBR", "FIXBR", "CFEBR", "CFDBR",
+                                              "CFXBR", "CGEBR", "CGDBR", "CGXBR"};
+  constexpr std::uint8_t kMethods[] = {0x00, 0x10, 0x40, 0x50, 0x60, 0x70};
+  sample.stub.instruction[2] = Contains(kToInteger, sample.instruction->mnemonic)
+                                   ? kMethods[random_.Below(std::size(kMethods))]
+                                   : std::uint8_t{0};
+}
+
 Sample MachineGenerator::MakeSample(const Instruction& instruction, std::uint32_t number) {
   while (true) {
     Sample sample = generator_.MakeSample(instruction, number);
+    if (InChapter(instruction, emulated::FloatInstructions())) LimitRounding(sample);
     // R3 and M4 are of facilities that are not offered.
     if (instruction.mnemonic == "IPTE") sample.stub.instruction[2] = 0;
     // General register 0 has a meaning of its own in MOVE PAGE.
@@ -431,7 +444,17 @@ void MachineGenerator::MakeCase(const Sample& sample, std::uint32_t number, Mach
   made.state = base.state;
   made.stub = number;
   // Rounding modes that exist without the floating-point extension facility.
-  made.state.floating_control = base.state.floating_control & ~std::uint32_t{4};
+  constexpr std::uint32_t kExtendedModes = 4;
+  made.state.floating_control = base.state.floating_control & ~kExtendedModes;
+  const absl::string_view float_control = sample.instruction->mnemonic;
+  if (float_control == "LFPC" || float_control == "LFAS") {
+    for (std::size_t i = 3; i < differential::kWindowBytes; i += 4) {
+      made.state.window[i] &= ~std::uint8_t{kExtendedModes};
+    }
+  }
+  if (float_control == "SFPC" || float_control == "SFASR") {
+    for (Be64& value : made.state.general) value = value & ~std::uint64_t{kExtendedModes};
+  }
   made.psw_mask = PswMask(InChapter(*sample.instruction, emulated::ControlInstructions()));
   made.psw_address = kStubs + number * differential::kStubBytes + differential::kInstruction;
   made.poke_count = 0;

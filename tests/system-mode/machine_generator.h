@@ -28,6 +28,7 @@ class MachineGenerator {
   void MakeCase(const differential::Sample& sample, std::uint32_t number, MachineCase& made);
 
  private:
+  void LimitRounding(differential::Sample& sample);
   std::uint64_t PswMask(bool control);
   std::uint64_t ControlZero();
   std::uint64_t AnyAddressSpace();

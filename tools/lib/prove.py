@@ -53,8 +53,8 @@ def processor(build):
     yield Part("cpu-user", "single instructions beside QEMU's user-mode CPU",
                [*differential, "--rounds=2", "--cases=64"],
                [*differential, "--rounds=260", "--cases=400"])
-    for witness, chapter in (("qemu", "control"), ("hercules", "control"), ("hercules", "hexfloat"),
-                             ("hercules", "decimal")):
+    for witness, chapter in (("qemu", "control"), ("hercules", "control"), ("hercules", "general"),
+                             ("hercules", "hexfloat"), ("hercules", "decimal")):
         system_mode = [f"{build}/tests/system-mode/system_mode", f"--witness={witness}",
                        f"--oracle={build}/tests/system-mode/machine_oracle.bin",
                        f"--chapter={chapter}"]

@@ -1,0 +1,24 @@
+#ifndef LETHE_TESTS_SYSTEM_MODE_EXACT_FLOAT_H_
+#define LETHE_TESTS_SYSTEM_MODE_EXACT_FLOAT_H_
+
+#include <cstdint>
+#include <optional>
+
+namespace lethe::system_mode {
+
+// What exact arithmetic and one rounding make of operands, computed without the emulated CPU: who
+// is right where a witness and we differ.
+
+// CONVERT HFP TO BFP: the number in `bits` as a short (in the left half) or a long number.
+// `method`: M3. Nothing for methods that do not exist.
+std::optional<std::uint64_t> BinaryOfHex(std::uint64_t bits, unsigned method, bool is_short);
+
+// first * second + third (minus it: `subtract`), short numbers in the left halves. `mode`: rounding
+// mode of the FPC register, 0 to 3. Nothing if the result is not a number.
+std::optional<std::uint64_t> FusedMultiplyAdd(std::uint64_t first, std::uint64_t second,
+                                              std::uint64_t third, bool subtract, unsigned mode,
+                                              bool is_short);
+
+}  // namespace lethe::system_mode
+
+#endif  // LETHE_TESTS_SYSTEM_MODE_EXACT_FLOAT_H_
