@@ -218,9 +218,12 @@ class LockedOperation {
   const LogicalAddress fourth_;
 };
 
+// General register 0.
 constexpr U32 kTestBit = 0x100;
+constexpr U32 kMustBeZero = 0xffff'fe00;
 
 const Op* PerformLockedOperation(Cpu& cpu, const Op& op) {
+  cpu.SpecificationUnless((cpu.Low(0) & kMustBeZero) == 0);
   const unsigned function = cpu.Low(0) & 0xff;
   if ((cpu.Low(0) & kTestBit) != 0) {
     cpu.SetCc(function < kFunctions ? 0 : 3);
