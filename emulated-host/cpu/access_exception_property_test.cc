@@ -69,11 +69,15 @@ const Rows kOtherSpaces = {"operands in another space than the PSW says; real on
                            {"MVCP", "MVCS", "MVCOS", "BAKR", "MSTA", "EREG", "EREGG", "ESTA", "PR",
                             "EX", "EXRL", "STURA", "STURG", "LURA", "LURAG"}};
 
-const Rows kRealOperands = {"operands have real addresses",
-                            {"STURA", "STURG", "LURA", "LURAG", "TB", "SSKE", "TRACE", "TRACG"}};
+const Rows kRealOperands = {
+    "operands have real addresses",
+    {"STURA", "STURG", "LURA", "LURAG", "TB", "SSKE", "TRACE", "TRACG", "BSA", "IPTE", "IDTE"}};
 
 const Rows kOtherKeys = {"the access key is not that of the PSW",
                          {"MVCDK", "MVCS", "BAKR", "MSTA", "PR"}};
+
+const Rows kGoesWithoutBranching = {"goes on elsewhere, and is no branch",
+                                    {"LPSW", "LPSWE", "SVC"}};
 
 const Rows kSetsKeys = {"sets the storage key that the test has changed", {"SSKE"}};
 
@@ -92,6 +96,8 @@ const Rows kOtherTests = {
     "wants what is not here: see control_branch_test",
     {"RP" /* a parameter list behind it */, "TB" /* an absolute block that it clears */}};
 
+constexpr std::uint64_t kUnassignedSystemMask = std::uint64_t{0xb8} << 56;
+
 // The instruction has done what it does before it interrupts.
 bool Completes(const Instruction& row, const Ending& ending) {
   switch (ending.code) {
@@ -103,6 +109,9 @@ bool Completes(const Instruction& row, const Ending& ending) {
     case ProgramCode::kSpaceSwitch:
     case ProgramCode::kMonitorEvent:
       return true;
+    case ProgramCode::kSpecification:  // early: of a system mask that it has set
+      return (row.mnemonic == "SSM" || row.mnemonic == "STOSM") &&
+             (ending.psw.mask & kUnassignedSystemMask) != 0;
     case ProgramCode::kFixedPointDivide:  // of a number that does not fit: its right part
       return row.mnemonic == "CVB" || row.mnemonic == "CVBY";
     case ProgramCode::kData:  // IEEE overflow, underflow, inexactness; compare and trap
@@ -383,6 +392,51 @@ class InterruptedInstructions : public ::testing::Test {
     Compare(Anew(first), reference, what + ", then anew");
   }
 
+  // As the case starts, but with program events recorded.
+  Ending Recorded(const PlacedProgram& program, std::uint64_t events, std::uint64_t first,
+                  std::uint64_t last) {
+    ++runs_;
+    MachineState start = one_.start;
+    start.control[9] = events;
+    start.control[10] = first;
+    start.control[11] = last;
+    machine_.Load(start);
+    return machine_.Run({one_.psw_mask | Psw::kPer, program.address}, Steps());
+  }
+
+  // A byte that has changed is an event if it is watched; its neighbours' pages are none.
+  void TryAlteration(const PlacedProgram& program, const Ending& reference) {
+    if (reference.code != ProgramCode::kNone || changed_.empty()) return;
+    const int page = *changed_.begin();
+    std::uint64_t at = page * kPageSize;
+    while (one_.start.frames[at] == reference.state.frames[at]) ++at;
+    const std::uint64_t address = machine_.WindowPage(page) + at % kPageSize;
+    const Ending ending = Recorded(program, PerControl::kAlteration, address, address);
+    ++altered_;
+    if (ending.events != PerCode::kAlteration && !Excused(kRealOperands)) {
+      Complain("a byte changed without an event, " + Text(ending));
+    }
+    for (int other = 0; other < PropertyMachine::kWindowPages; ++other) {
+      if (stored_.contains(other)) continue;
+      const std::uint64_t begin = machine_.WindowPage(other);
+      const Ending without =
+          Recorded(program, PerControl::kAlteration, begin, begin + kPageSize - 1);
+      if (without.events != 0) Complain("an event without a store, " + Text(without));
+      break;
+    }
+  }
+
+  // Who goes on elsewhere has branched.
+  void TryBranching(const PlacedProgram& program, const Ending& reference) {
+    if (!Steps() || reference.code != ProgramCode::kNone) return;
+    const Ending ending = Recorded(program, PerControl::kBranching, 0, ~std::uint64_t{0});
+    const bool has_gone = reference.psw.address != program.address + program.length;
+    ++(has_gone ? gone_ : stayed_);
+    if (has_gone && ending.events != PerCode::kBranching && !Excused(kGoesWithoutBranching)) {
+      Complain("a branch without an event, " + Text(ending) + Text(reference));
+    }
+  }
+
   // No page is there until it is asked for.
   void TryOnDemand(const PlacedProgram& program, const Ending& reference) {
     ++runs_;
@@ -454,6 +508,8 @@ class InterruptedInstructions : public ::testing::Test {
       for (const Fault& fault : kFaults) TryFault(program, reference, page, fault);
     }
     if (!touched.empty()) TryOnDemand(program, reference);
+    TryAlteration(program, reference);
+    TryBranching(program, reference);
     TryLowAddresses(program, reference);
     if (!steps && (loops || kInUnits.Has(*row_))) TryStopped(program, reference);
   }
@@ -489,8 +545,9 @@ class InterruptedInstructions : public ::testing::Test {
 
   // Whoever is excused must need it.
   void CheckExcuses() {
-    for (const Rows* const rows : {&kInUnits, &kTellsTheTime, &kOtherSpaces, &kRealOperands,
-                                   &kOtherKeys, &kSetsKeys, &kNoOperand, &kOtherTests}) {
+    for (const Rows* const rows :
+         {&kInUnits, &kTellsTheTime, &kOtherSpaces, &kRealOperands, &kOtherKeys, &kSetsKeys,
+          &kGoesWithoutBranching, &kNoOperand, &kOtherTests}) {
       for (const absl::string_view name : rows->names) {
         EXPECT_TRUE(excused_.contains({rows, name})) << name << " needs no excuse: " << rows->what;
       }
@@ -512,6 +569,9 @@ class InterruptedInstructions : public ::testing::Test {
   std::set<std::pair<const Rows*, absl::string_view>> excused_;
   int rows_ = 0;
   int low_addresses_ = 0;
+  int altered_ = 0;
+  int gone_ = 0;
+  int stayed_ = 0;
   int interrupted_rows_ = 0;
   long cases_ = 0;
   long runs_ = 0;
@@ -528,8 +588,9 @@ TEST_F(InterruptedInstructions, NothingChangesAndAllComesOutTheSame) {
   }
   if (only == nullptr && CasesPerRow() >= kManyCases) CheckExcuses();
   std::cout << rows_ << " instructions (rows), " << interrupted_rows_ << " interrupted by faults, "
-            << low_addresses_ << " times low-address protection, " << cases_ << " cases, " << runs_
-            << " runs, " << complaints_.size() << " differ\n";
+            << low_addresses_ << " times low-address protection, " << altered_ << " stores and "
+            << gone_ << " branches recorded, " << cases_ << " cases, " << runs_ << " runs, "
+            << complaints_.size() << " differ\n";
 }
 
 // The list's operand address is odd, and found to be so after its ALET.

@@ -231,7 +231,9 @@ Ending PropertyMachine::Run(const Psw& psw, bool steps) {
   ending.psw = cpu().registers().psw;
   if (ending.psw == Psw{TestMachine::kDisabledWait, kWaitAtProgramNew}) {
     ending.psw = old_psw(kProgramOld);
-    ending.code = static_cast<ProgramCode>(machine_.Get<std::uint16_t>(0x8e) & 0x7f);
+    const auto code = machine_.Get<std::uint16_t>(0x8e);
+    ending.code = static_cast<ProgramCode>(code & 0x7f);
+    if ((code & 0x80) != 0) ending.events = machine_.Get<std::uint8_t>(0x96);
     ending.length = static_cast<std::uint8_t>(machine_.Get<std::uint16_t>(0x8c));
     ending.data_exception = static_cast<std::uint8_t>(machine_.Get<std::uint32_t>(0x90));
     ending.translation_exception = machine_.Get<std::uint64_t>(0xa8);

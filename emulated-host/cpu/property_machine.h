@@ -49,7 +49,8 @@ struct Ending {
   std::uint8_t length = 0;                // stored with the program interruption
   std::uint8_t data_exception = 0;
   std::uint64_t translation_exception = 0;
-  Psw psw;  // behind the instruction, or the program-old PSW
+  std::uint8_t events = 0;  // PER code, 0: none
+  Psw psw;                  // behind the instruction, or the program-old PSW
   MachineState state;
 };
 

@@ -138,7 +138,6 @@ const ImpliedDemand kImpliedDemands[] = {
     {0, 0xffff'0000, {"SRSTU", "SCKPF"}},
     {0, 0xffff'ff00, {"CLST", "SRST", "MVST"}},
     {1, 0x1, {"CFC"}},
-    {1, 0xf, {"CSST"}},
     {2, 0x1, {"CFC"}},
     {3, 0x1, {"CFC"}},
     {4, 0xf, {"UPT"}},
