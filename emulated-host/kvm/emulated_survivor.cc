@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/system_call.h"
-#include "base/thread_sanitizer.h"
 #include "emulated-host/kvm/page_walk.h"
 
 namespace lethe::emulated {
@@ -38,14 +37,8 @@ EmulatedSurvivor::EmulatedSurvivor(Ultravisor& ultravisor, Machine machine, int 
 
 // FindPresent and Drop ask the host; who waits for a page or spends time does so, too.
 kvm::Survivor::Needs EmulatedSurvivor::needs() const {
-  kvm::Survivor::Needs needs = {
-      .descriptors = {vm_fd_},
-      .system_calls = {SYS_mincore, SYS_madvise, SYS_sched_yield, SYS_clock_gettime}};
-  if (ThreadSanitizerIsHere()) {
-    needs.system_calls.push_back(SYS_mmap);
-    needs.system_calls.push_back(SYS_futex);
-  }
-  return needs;
+  return {.descriptors = {vm_fd_},
+          .system_calls = {SYS_mincore, SYS_madvise, SYS_sched_yield, SYS_clock_gettime}};
 }
 
 void EmulatedSurvivor::BreakLocks() {

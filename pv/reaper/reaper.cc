@@ -22,6 +22,7 @@
 #include "accel/kvm-s390/abi.h"
 #include "base/status_macros.h"
 #include "base/system_call.h"
+#include "base/thread_sanitizer.h"
 #include "pv/reaper/helper.h"
 #include "pv/reaper/raw_task.h"
 #include "pv/reaper/system_call_filter.h"
@@ -74,6 +75,8 @@ absl::string_view StepName(HelperStep step) {
 std::vector<sock_filter> MakeFilter(const kvm::Survivor::Needs& needs) {
   std::vector<std::uint32_t> allowed(std::begin(kHelperSystemCalls), std::end(kHelperSystemCalls));
   allowed.insert(allowed.end(), needs.system_calls.begin(), needs.system_calls.end());
+  // The helper is built without sanitizers, survivors are not.
+  if (ThreadSanitizerIsHere()) allowed.insert(allowed.end(), {SYS_mmap, SYS_futex});
   return MakeSystemCallFilter(allowed, static_cast<std::uint32_t>(abi::KVM_S390_PV_COMMAND));
 }
 

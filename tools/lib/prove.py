@@ -72,8 +72,13 @@ def ultravisor(build):
 
 def client(build):
     environment = ["env", f"LETHE={build}/cli/lethe", f"LETHE_TEST_PROGRAMS={build}/tests"]
+    program = [sys.executable, "-B", "tests/client/qemu_client_test.py"]
     yield Part("qemu-client", "Debian's s390x QEMU with the emulated host as its KVM",
-               [*environment, sys.executable, "-B", "tests/client/qemu_client_test.py"])
+               [*environment, *program])
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+    older = cache / "lethe" / "qemu-client-bookworm"
+    yield Part("qemu-7.2-client", "the same with QEMU 7.2", None,
+               [*environment, f"LETHE_QEMU_CLIENT={older}", *program])
 
 
 def parts(build, cross, results):
