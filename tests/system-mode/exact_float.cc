@@ -84,7 +84,29 @@ template <typename T>
   return result;
 }
 
+template <typename T>
+[[gnu::noinline]] T Converted(std::uint64_t number, unsigned mode) {
+  const Rounding rounding(mode);
+  volatile std::uint64_t from = number;
+  volatile T result = static_cast<T>(from);
+  return result;
+}
+
+double NumberOf(std::uint64_t bits, bool is_short) {
+  return is_short ? std::bit_cast<float>(static_cast<std::uint32_t>(bits >> 32))
+                  : std::bit_cast<double>(bits);
+}
+
 }  // namespace
+
+std::uint64_t BinaryOfLogical(std::uint64_t number, unsigned mode, bool is_short) {
+  if (!is_short) return std::bit_cast<std::uint64_t>(Converted<double>(number, mode));
+  return std::uint64_t{std::bit_cast<std::uint32_t>(Converted<float>(number, mode))} << 32;
+}
+
+bool IsBelow(std::uint64_t bits, int exponent, bool is_short) {
+  return NumberOf(bits, is_short) < std::ldexp(1.0, exponent);
+}
 
 std::optional<std::uint64_t> BinaryOfHex(std::uint64_t bits, unsigned method, bool is_short) {
   constexpr int kFractionBits = 56;
@@ -115,6 +137,11 @@ std::optional<std::uint64_t> FusedMultiplyAdd(std::uint64_t first, std::uint64_t
   const double made = Fused(number(first), number(second), addend, mode);
   if (std::isnan(made)) return std::nullopt;
   return std::bit_cast<std::uint64_t>(made);
+}
+
+bool IsTie(std::uint64_t bits, bool is_short) {
+  const double number = NumberOf(bits, is_short);
+  return std::fabs(number - std::trunc(number)) == 0.5;
 }
 
 }  // namespace lethe::system_mode

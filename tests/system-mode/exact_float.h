@@ -19,6 +19,15 @@ std::optional<std::uint64_t> FusedMultiplyAdd(std::uint64_t first, std::uint64_t
                                               std::uint64_t third, bool subtract, unsigned mode,
                                               bool is_short);
 
+// An unsigned integer as a short (in the left half) or a long number.
+std::uint64_t BinaryOfLogical(std::uint64_t number, unsigned mode, bool is_short);
+
+// Is it a number, short or long, and less than 2^exponent?
+bool IsBelow(std::uint64_t bits, int exponent, bool is_short);
+
+// Half way between two integers. Short and long numbers.
+bool IsTie(std::uint64_t bits, bool is_short);
+
 }  // namespace lethe::system_mode
 
 #endif  // LETHE_TESTS_SYSTEM_MODE_EXACT_FLOAT_H_

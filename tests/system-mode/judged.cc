@@ -5,6 +5,7 @@
 #include "emulated-host/cpu/instruction.h"
 #include "emulated-host/cpu/registers.h"
 #include "tests/system-mode/machine_comparison.h"
+#include "tests/system-mode/tables.h"
 
 namespace lethe::system_mode {
 
@@ -68,15 +69,53 @@ bool InAccessRegisterMode(const MachineResult& result) {
 }
 
 unsigned Judged::r1() const {
-  const bool at_the_end = emulated::LengthOfInstruction(static_cast<std::uint8_t>(text(0))) == 4 &&
-                          (text(0) == 0xb2 || text(0) == 0xb3 || text(0) == 0xb9);
-  return text(at_the_end ? 3 : 1) >> 4;
+  switch (sample.instruction->format) {
+    case Format::kRRD:
+      return text(2) >> 4;
+    case Format::kRXF:
+      return text(4) >> 4;
+    case Format::kRRE:
+    case Format::kRRF_a:
+    case Format::kRRF_b:
+    case Format::kRRF_c:
+    case Format::kRRF_e:
+      return text(3) >> 4;
+    default:
+      return text(1) >> 4;
+  }
 }
 
 unsigned Judged::r2() const {
-  const bool at_the_end = emulated::LengthOfInstruction(static_cast<std::uint8_t>(text(0))) == 4 &&
-                          (text(0) == 0xb2 || text(0) == 0xb3 || text(0) == 0xb9);
-  return text(at_the_end ? 3 : 1) & 0xf;
+  switch (sample.instruction->format) {
+    case Format::kRRD:
+    case Format::kRRE:
+    case Format::kRRF_a:
+    case Format::kRRF_b:
+    case Format::kRRF_c:
+    case Format::kRRF_e:
+      return text(3) & 0xf;
+    default:
+      return text(1) & 0xf;
+  }
+}
+
+unsigned Judged::r3() const {
+  return (sample.instruction->format == Format::kRRD ? text(3) : text(1)) >> 4;
+}
+
+std::optional<std::uint64_t> Judged::IndexedOperand() const {
+  const unsigned base = text(2) >> 4;
+  const unsigned index = text(1) & 0xf;
+  const std::uint64_t address = (base == 0 ? 0 : general(base)) +
+                                (index == 0 ? 0 : general(index)) +
+                                ((text(2) & 0xf) << 8 | text(3));
+  constexpr std::uint64_t kRegionBits = ~std::uint64_t{0x7fff'ffff};
+  constexpr std::uint64_t kSecond = kSecondWindow - (Tables::kFrameSegment << 20) + Tables::kAlias;
+  if (address >= 0xf00 && address <= 0x1400 - 8) return 0;  // the oracle clears it
+  std::uint64_t offset = address - kWindow;
+  if (offset >= differential::kWindowBytes) offset = (address & ~kRegionBits) - kSecond;
+  if (offset > differential::kWindowBytes - 8) return std::nullopt;
+  return LoadBigEndian<std::uint64_t>(&request.state.window[offset]);
 }
 
 std::uint64_t Judged::FirstAddress() const {

@@ -2,6 +2,7 @@
 #define LETHE_TESTS_SYSTEM_MODE_JUDGED_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/strings/string_view.h"
 #include "base/big_endian.h"
@@ -52,13 +53,16 @@ struct Judged {
   unsigned text(int index) const {
     return sample.stub.instruction[static_cast<std::size_t>(index)];
   }
-  // Registers in the last byte of RRE and RRF, in the second byte of the others.
+  // Register fields, by format; R3 of RRD and RXF.
   unsigned r1() const;
   unsigned r2() const;
+  unsigned r3() const;
   std::uint64_t general(unsigned number) const { return request.state.general[number]; }
   // The address that base and displacement in bytes 2 and 3 (4 and 5) make: its rightmost bits.
   std::uint64_t FirstAddress() const;
   std::uint64_t SecondAddress() const;
+  // What the second operand of RXE and RXF begins with, if it was in the window.
+  std::optional<std::uint64_t> IndexedOperand() const;
   bool InProblemState() const;
   bool IsTranslating() const;
 };

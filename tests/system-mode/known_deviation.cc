@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/types/span.h"
@@ -273,6 +274,156 @@ bool RoundingOfHexNumber(const Judged& judged) {
          Forgiving(judged).Floating(judged.r1()).Agree();
 }
 
+// --- binary floating point
+// ------------------------------------------------------------------------
+
+constexpr std::uint32_t kFlags = 0x00f8'0000;
+constexpr std::uint32_t kDataExceptionCode = 0x0000'ff00;
+constexpr std::uint32_t kInvalidFlag = 0x0080'0000;
+constexpr std::uint64_t kDataExceptionAt = 0x93;
+
+unsigned DataExceptionCode(const MachineResult& result) {
+  return IsProgram(result, ProgramCode::kData) ? Low<std::uint8_t>(result, kDataExceptionAt) : 0;
+}
+
+bool IsSignaling(std::uint64_t bits, bool is_short) {
+  constexpr std::uint64_t kExponentOfShort = 0x7f80'0000'0000'0000;
+  constexpr std::uint64_t kQuietOfShort = 0x0040'0000'0000'0000;
+  constexpr std::uint64_t kExponentOfLong = 0x7ff0'0000'0000'0000;
+  constexpr std::uint64_t kQuietOfLong = 0x0008'0000'0000'0000;
+  const std::uint64_t exponent = is_short ? kExponentOfShort : kExponentOfLong;
+  const std::uint64_t quiet = is_short ? kQuietOfShort : kQuietOfLong;
+  const std::uint64_t fraction = ~exponent & ~(std::uint64_t{1} << 63) &
+                                 (is_short ? 0xffff'ffff'0000'0000 : ~std::uint64_t{0});
+  return (bits & exponent) == exponent && (bits & fraction) != 0 && (bits & quiet) == 0;
+}
+
+std::optional<std::uint64_t> SecondNumber(const Judged& judged) {
+  if (absl::EndsWith(judged.name(), "R")) return judged.request.state.floating[judged.r2()];
+  return judged.IndexedOperand();
+}
+
+// "Incremented" in the data-exception code of a trapped, inexact result.
+bool Incremented(const Judged& judged) {
+  return (DataExceptionCode(judged.ours) & 0x0c) == 0x0c &&
+         Forgiving(judged).FloatControl(0x0400).Low(kDataExceptionAt, 1, 0x04).Agree();
+}
+
+// Overflow and underflow that are trapped deliver the result with another exponent.
+bool ScaledResult(const Judged& judged) {
+  const unsigned code = DataExceptionCode(judged.ours);
+  return (code & 0x30) != 0 && (code & 0x03) == 0 &&
+         Forgiving(judged)
+             .End()
+             .Floating(judged.r1())
+             .Floating((judged.r1() + 2) & 0xf)
+             .FloatControl(kFlags | kDataExceptionCode)
+             .Agree();
+}
+
+// Theirs is rounded twice; ours is what a fused operation makes.
+bool FusedOperation(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"MAEBR", "MAEB", "MSEBR", "MSEB",
+                                          "MADBR", "MADB", "MSDBR", "MSDB"};
+  if (!IsOneOf(judged.name(), kNames)) return false;
+  const bool is_short = judged.name()[2] == 'E';
+  const auto& numbers = judged.request.state.floating;
+  const std::optional<std::uint64_t> second = SecondNumber(judged);
+  const std::uint64_t ours = judged.ours.state.floating[judged.r1()] >> (is_short ? 32 : 0);
+  const std::uint64_t theirs = judged.theirs.state.floating[judged.r1()] >> (is_short ? 32 : 0);
+  if (second) {
+    const std::optional<std::uint64_t> made = FusedMultiplyAdd(
+        numbers[judged.r3()], *second, numbers[judged.r1()], judged.name()[1] == 'S',
+        judged.request.state.floating_control & 3, is_short);
+    if (made ? *made >> (is_short ? 32 : 0) != ours : ours != theirs) return false;  // no number
+  } else if (ours - theirs + 1 > 2) {
+    return false;
+  }
+  return Forgiving(judged)
+      .End()
+      .Floating(judged.r1())
+      .FloatControl(kFlags | kDataExceptionCode)
+      .Agree();
+}
+
+// One operand is a signaling NaN: it is the one that becomes the result.
+bool OtherNan(const Judged& judged) {
+  constexpr std::uint64_t kExponentOfShort = 0x7f80'0000'0000'0000;
+  const unsigned number = judged.r1();
+  const auto may_be_nan = [&](const MachineResult& result) {
+    return (result.state.floating[number] & kExponentOfShort) == kExponentOfShort;
+  };
+  return (judged.ours.state.floating_control & kInvalidFlag) != 0 && may_be_nan(judged.ours) &&
+         may_be_nan(judged.theirs) &&
+         Forgiving(judged).Floating(number).Floating((number + 2) & 0xf).Agree();
+}
+
+// Widened before it is multiplied, a signaling NaN is none.
+bool SignalingIsWidened(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"MDEB", "MDEBR", "MXDB", "MXDBR"};
+  if (!IsOneOf(judged.name(), kNames)) return false;
+  const bool is_short = judged.name()[1] == 'D';
+  const std::optional<std::uint64_t> second = SecondNumber(judged);
+  return (IsSignaling(judged.request.state.floating[judged.r1()], is_short) ||
+          (second && IsSignaling(*second, is_short))) &&
+         Forgiving(judged)
+             .End()
+             .Floating(judged.r1())
+             .FloatControl(kFlags | kDataExceptionCode)
+             .Agree();
+}
+
+bool IsNegative(const Judged& judged) {
+  return judged.request.state.floating[judged.r2()] >> 63 != 0;
+}
+
+// Less than zero, too great, or no number, and we know it.
+bool InvalidLogical(const Judged& judged) {
+  const bool to_64 = absl::StartsWith(judged.name(), "CLG");
+  if ((!to_64 && !absl::StartsWith(judged.name(), "CLF")) || !absl::EndsWith(judged.name(), "BR")) {
+    return false;
+  }
+  const bool fits =
+      IsBelow(judged.request.state.floating[judged.r2()], to_64 ? 64 : 32, judged.name()[3] == 'E');
+  return (IsNegative(judged) || !fits) && Forgiving(judged)
+                                              .End()
+                                              .General(judged.r1())
+                                              .FloatControl(kFlags | kDataExceptionCode)
+                                              .Agree();
+}
+
+bool RoundingOfLogical(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"CDLGBR", "CELGBR", "CELFBR"};
+  if (!IsOneOf(judged.name(), kNames)) return false;
+  const bool is_short = judged.name()[1] == 'E';
+  std::uint64_t number = judged.general(judged.r2());
+  if (judged.name()[3] == 'F') number &= 0xffff'ffff;
+  const std::uint64_t mask = is_short ? 0xffff'ffff'0000'0000 : ~std::uint64_t{0};
+  return (judged.ours.state.floating[judged.r1()] & mask) ==
+             BinaryOfLogical(number, judged.request.state.floating_control & 3, is_short) &&
+         Forgiving(judged).Floating(judged.r1()).Agree();
+}
+
+// Half way between two integers, of which ours is the one away from zero.
+bool TiesAwayFromZero(const Judged& judged) {
+  if (judged.text(2) >> 4 != 1 || !absl::EndsWith(judged.name(), "BR")) return false;
+  const unsigned number = judged.r1();
+  const std::uint64_t more =
+      judged.ours.state.general[number] - judged.theirs.state.general[number];
+  const bool is_away = IsNegative(judged) ? static_cast<std::uint32_t>(more) == 0xffff'ffff
+                                          : static_cast<std::uint32_t>(more) == 1;
+  const bool is_tie = IsTie(judged.request.state.floating[judged.r2()], judged.name()[2] == 'E');
+  if (!is_tie) return false;
+  if (absl::StartsWith(judged.name(), "FI")) return Forgiving(judged).Floating(number).Agree();
+  return absl::StartsWith(judged.name(), "C") && is_away &&
+         Forgiving(judged).General(number).Agree();
+}
+
+bool SimulatedInexactness(const Judged& judged) {
+  return (judged.name() == "SFASR" || judged.name() == "LFAS") &&
+         Forgiving(judged).FloatControl(0x0800).Low(kDataExceptionAt, 1, 0x08).Agree();
+}
+
 bool SpaceOfAccessRegister(const Judged& judged) {
   return InAccessRegisterMode(judged.ours) && InAccessRegisterMode(judged.theirs) &&
          Forgiving(judged)
@@ -322,6 +473,15 @@ constexpr Rule kOfHercules[] = {
     {"general register 0 and key after TEST BLOCK", TestBlock},
     {"bit 12 after LOAD PSW of one without it", ShortPsw},
     {"rounding in CONVERT HFP TO BFP", RoundingOfHexNumber},
+    {"\"incremented\" in the data-exception code", Incremented},
+    {"scaled results of trapped overflow and underflow", ScaledResult},
+    {"MULTIPLY AND ADD rounds twice", FusedOperation},
+    {"a quiet NaN before a signaling one", OtherNan},
+    {"a signaling NaN in a multiplication that widens", SignalingIsWidened},
+    {"conversions to logical numbers that are invalid", InvalidLogical},
+    {"rounding of logical numbers", RoundingOfLogical},
+    {"ties that go away from zero", TiesAwayFromZero},
+    {"inexactness in the code of a simulated exception", SimulatedInexactness},
     {"a common segment on the way of an access list", CommonSegment},
     {"an external interruption or an early specification exception", ExternalBeforeEarly},
 };

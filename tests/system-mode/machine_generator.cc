@@ -28,6 +28,7 @@ constexpr absl::string_view kIdentity[] = {"STFLE", "ECAG"};
 constexpr absl::string_view kUnbounded[] = {"CMPSC", "UPT"};
 constexpr absl::string_view kSubspace[] = {"BSG", "BSA"};
 constexpr absl::string_view kClockSetting[] = {"SCK", "PTFF", "ECTG"};
+constexpr absl::string_view kNotJudged[] = {"DIEBR", "DIDBR"};
 constexpr absl::string_view kDiffering[] = {"STCK",  "STCKF", "STCKE", "STPT",
                                             "STIDP", "STFL",  "ECTG"};
 
@@ -58,6 +59,7 @@ std::string ReasonNever(const Instruction& instruction) {
   if (Contains(kUnbounded, instruction.mnemonic)) return "may store anywhere";
   if (Contains(kSubspace, instruction.mnemonic)) return "needs a dispatchable-unit control table";
   if (Contains(kClockSetting, instruction.mnemonic)) return "sets or tells the time";
+  if (Contains(kNotJudged, instruction.mnemonic)) return "flags and condition code not yet judged";
   if (instruction.format == emulated::Format::kMII ||
       instruction.format == emulated::Format::kSMI) {
     return "a hint without effect";

@@ -54,7 +54,8 @@ def processor(build):
                [*differential, "--rounds=2", "--cases=64"],
                [*differential, "--rounds=260", "--cases=400"])
     for witness, chapter in (("qemu", "control"), ("hercules", "control"), ("hercules", "general"),
-                             ("hercules", "hexfloat"), ("hercules", "decimal")):
+                             ("hercules", "float"), ("hercules", "hexfloat"),
+                             ("hercules", "decimal")):
         system_mode = [f"{build}/tests/system-mode/system_mode", f"--witness={witness}",
                        f"--oracle={build}/tests/system-mode/machine_oracle.bin",
                        f"--chapter={chapter}"]
