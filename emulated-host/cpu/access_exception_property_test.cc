@@ -8,6 +8,8 @@
 //   - protection, a missing frame and a wrong table entry suppress: nothing has changed, and the
 //     old PSW points behind it;
 //   - so do all other program interruptions that say so;
+//   - the same if the second part of an instruction, or what EXECUTE executes, cannot be fetched;
+//   - bytes that change and branches are program events, if they are recorded;
 //   - the length, the instruction address and the translation-exception identification are right;
 //   - an interruptible instruction ends the same way wherever it is stopped in between.
 //
@@ -71,7 +73,7 @@ const Rows kOtherSpaces = {"operands in another space than the PSW says; real on
 
 const Rows kRealOperands = {
     "operands have real addresses",
-    {"STURA", "STURG", "LURA", "LURAG", "TB", "SSKE", "TRACE", "TRACG", "BSA", "IPTE", "IDTE"}};
+    {"STURA", "STURG", "LURA", "LURAG", "TB", "SSKE", "TRACE", "TRACG", "BSA", "IPTE"}};
 
 const Rows kOtherKeys = {"the access key is not that of the PSW",
                          {"MVCDK", "MVCS", "BAKR", "MSTA", "PR"}};
@@ -392,6 +394,32 @@ class InterruptedInstructions : public ::testing::Test {
     Compare(Anew(first), reference, what + ", then anew");
   }
 
+  // The page of the instruction's second part, or of the target of EXECUTE, is not there.
+  void TryFetch(const PlacedProgram& program, const Ending& reference) {
+    if (one_.place == Place::kInline) return;
+    ++runs_;
+    ++fetches_;
+    constexpr std::uint64_t kInvalid = 0x400;
+    const std::uint64_t page =
+        one_.place == Place::kAcrossPages ? PropertyMachine::kCrossing : PropertyMachine::kTarget;
+    const std::uint64_t entry = machine_.EntryOf(0, page);
+    machine_.Load(one_.start);
+    machine_.SetEntry(entry, page | kInvalid);
+    Ending first = Start(program);
+    machine_.SetEntry(entry, page);
+    const std::string what = "no page to fetch from";
+    if (first.code != ProgramCode::kPageTranslation ||
+        (first.translation_exception & kPageMask) != page) {
+      return Complain(what + ": not met, " + Text(first));
+    }
+    // How long an instruction is that cannot be fetched, nobody knows.
+    if (one_.place == Place::kAcrossPages) first.length = static_cast<std::uint8_t>(program.length);
+    CheckInterruption(first, program, what);
+    if (!(first.state == one_.start))
+      Complain(what + ": left" + Difference(first.state, one_.start));
+    Compare(Anew(first), reference, what + ", then anew");
+  }
+
   // As the case starts, but with program events recorded.
   Ending Recorded(const PlacedProgram& program, std::uint64_t events, std::uint64_t first,
                   std::uint64_t last) {
@@ -508,6 +536,7 @@ class InterruptedInstructions : public ::testing::Test {
       for (const Fault& fault : kFaults) TryFault(program, reference, page, fault);
     }
     if (!touched.empty()) TryOnDemand(program, reference);
+    TryFetch(program, reference);
     TryAlteration(program, reference);
     TryBranching(program, reference);
     TryLowAddresses(program, reference);
@@ -569,6 +598,7 @@ class InterruptedInstructions : public ::testing::Test {
   std::set<std::pair<const Rows*, absl::string_view>> excused_;
   int rows_ = 0;
   int low_addresses_ = 0;
+  int fetches_ = 0;
   int altered_ = 0;
   int gone_ = 0;
   int stayed_ = 0;
@@ -588,9 +618,9 @@ TEST_F(InterruptedInstructions, NothingChangesAndAllComesOutTheSame) {
   }
   if (only == nullptr && CasesPerRow() >= kManyCases) CheckExcuses();
   std::cout << rows_ << " instructions (rows), " << interrupted_rows_ << " interrupted by faults, "
-            << low_addresses_ << " times low-address protection, " << altered_ << " stores and "
-            << gone_ << " branches recorded, " << cases_ << " cases, " << runs_ << " runs, "
-            << complaints_.size() << " differ\n";
+            << fetches_ << " fetches, " << low_addresses_ << " times low-address protection, "
+            << altered_ << " stores and " << gone_ << " branches recorded, " << cases_ << " cases, "
+            << runs_ << " runs, " << complaints_.size() << " differ\n";
 }
 
 // The list's operand address is odd, and found to be so after its ALET.

@@ -289,8 +289,9 @@ PropertyCase CaseGenerator::Make(const Instruction& row, const InstructionFields
                  space << kSpaceShift | Below(64) << kProgramMaskShift;
   if (OneIn(8)) one.psw_mask |= Psw::kProblemState;
   one.start.control = control;
-  if (IsOneOf(kReal, row) && fields.Of(one.text, Field::kR2) == kTargetBase) {
-    one.text = fields.With(one.text, Field::kR2, 2);  // the marks of the program are its own
+  const std::int64_t second = fields.Of(one.text, Field::kR2);
+  if (IsOneOf(kReal, row) && (second % 2 != 0 || second == 0)) {
+    one.text = fields.With(one.text, Field::kR2, 2);  // not the program, nor page 0
   }
   FillRegisters(one);
   if (ProcessesLongOperands(row)) KeepApart(fields, one);
