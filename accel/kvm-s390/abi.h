@@ -434,11 +434,20 @@ inline constexpr std::uint32_t KVM_GUESTDBG_ENABLE = 0x1;
 inline constexpr std::uint32_t KVM_GUESTDBG_SINGLESTEP = 0x2;
 inline constexpr std::uint32_t KVM_GUESTDBG_USE_HW_BP = 0x10000;
 
+// hw_bp is the address of nr_hw_bp kvm_hw_breakpoint.
 struct kvm_guest_debug_arch {
   std::uint32_t nr_hw_bp;
   std::uint32_t pad;
   std::uint64_t hw_bp;
 };
+
+struct kvm_hw_breakpoint {
+  std::uint64_t addr;
+  std::uint64_t phys_addr;
+  std::uint64_t len;
+  std::uint8_t type;  // KVM_HW_BP or KVM_HW_WP_WRITE
+};
+static_assert(sizeof(kvm_hw_breakpoint) == 32);
 
 struct kvm_guest_debug {
   std::uint32_t control;
