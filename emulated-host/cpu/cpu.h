@@ -111,6 +111,9 @@ class Cpu {
   // What Run stops for besides. An instruction that the host completes counts as done at the next
   // Run.
   void SetDebug(DebugRequest request);
+  // Inside of OnAttention, where an interruption has just been taken: Run stops before it goes on,
+  // as behind an instruction.
+  void StopForDebug();
 
   // Interruption actions, to be called in OnAttention or outside of Run(): store the parameters in
   // the prefix area, swap PSWs, purge what must be purged. No check of masks. The current PSW
@@ -402,6 +405,7 @@ class Cpu {
   void PresentEvents();
   void FinishStep();
   void NoteFetch(std::uint64_t address);
+  void NoteFetchForDebug(std::uint64_t address);
   void NoteStore(const AddressContext& context, AddressSpace space, LogicalAddress at,
                  std::size_t length);
   bool IsAlterationSpace(AddressSpace space, LogicalAddress at);
@@ -517,12 +521,13 @@ class Cpu {
     std::uint64_t per_control = 0;  // control registers 9, 10 and 11 at its start; 0: PER is off
     AddressRange per_range;
     std::uint64_t breaking_event_before = 0;
-    std::optional<std::uint64_t> watched_store;  // the watchpoint it has met
+    std::uint64_t address = 0;    // of its instruction
+    std::uint8_t debug_code = 0;  // what debug_ has it recorded for
   };
   StepState step_;        // stays after its end until the host has done its part
   ProgramEvents events_;  // recorded and not presented
   DebugRequest debug_;
-  bool debug_due_ = false;  // an instruction has been executed that debug_ was not asked about
+  bool debug_due_ = false;  // something has been recorded for it that the host has not been told
 
   std::vector<std::unique_ptr<AddressContext>> contexts_;
   std::unique_ptr<AddressContext> blank_;  // always empty

@@ -46,13 +46,19 @@ bool Completes(ProgramCode code) {
 void Cpu::SetDebug(DebugRequest request) {
   debug_ = std::move(request);
   debug_due_ = false;
+  step_.debug_code = 0;
   UpdateContexts();
+}
+
+void Cpu::StopForDebug() {
+  debug_due_ = true;
+  step_.debug_code = 0;
 }
 
 bool Cpu::StepsSingly() const { return (registers_.psw.mask & Psw::kPer) != 0 || !debug_.Empty(); }
 
 bool Cpu::WatchesStores() const {
-  if (!debug_.watchpoints.empty()) return true;
+  if (debug_.Wants(PerCode::kAlteration)) return true;
   return (registers_.psw.mask & Psw::kPer) != 0 &&
          (registers_.control[9] & PerControl::kAlteration) != 0;
 }
@@ -73,10 +79,12 @@ void Cpu::Step() {
   const std::uint64_t mask = registers_.psw.mask;
   step_ = {};
   step_.open = true;
+  step_.address = address;
   if ((mask & Psw::kPer) != 0) step_.per_control = registers_.control[9];
   step_.per_range = {registers_.control[10], registers_.control[11]};
   step_.breaking_event_before = std::exchange(registers_.breaking_event_address, kNoBreakingEvent);
   events_ = {.mode = ModeOf(mask), .address = address};
+  NoteFetchForDebug(address);  // also if that is as far as it comes
   SpecificationUnless(address % 2 == 0);
   const InstructionText text = FetchInstruction(address);
   step_.length = LengthOfText(text);
@@ -88,7 +96,7 @@ void Cpu::Step() {
 void Cpu::EndStep() {
   CompleteEvents();
   step_.open = false;
-  debug_due_ = !debug_.Empty();
+  debug_due_ = step_.debug_code != 0;
   if (!leaving_) FinishStep();  // else the host has something to do first
 }
 
@@ -110,7 +118,11 @@ void Cpu::CompleteEvents() {
     registers_.breaking_event_address = step_.breaking_event_before;
     return;
   }
-  if (step_.is_psw_load || !Records(PerControl::kBranching)) return;
+  if (step_.is_psw_load) return;
+  if (debug_.Wants(PerCode::kBranching) && debug_.range.Has(next_address_)) {
+    step_.debug_code |= PerCode::kBranching;
+  }
+  if (!Records(PerControl::kBranching)) return;
   if (Records(PerControl::kBranchAddress) && !step_.per_range.Has(next_address_)) return;
   events_.code |= PerCode::kBranching;
 }
@@ -124,7 +136,7 @@ bool Cpu::HasProgramEvent() {
 void Cpu::DropEventsOf(const ProgramInterruption& interruption) {
   if (!step_.open || Completes(interruption.code)) return;
   events_.code &= PerCode::kFetching | PerCode::kNullification;
-  step_.watched_store.reset();
+  step_.debug_code &= PerCode::kFetching;
 }
 
 void Cpu::FinishStep() {
@@ -134,16 +146,7 @@ void Cpu::FinishStep() {
   }
   const StepState step = std::exchange(step_, {});
   if (!std::exchange(debug_due_, false) || leaving_) return;
-  const auto has_next = [this](const AddressRange& range) { return range.Has(next_address_); };
-  if (step.watched_store.has_value()) {
-    exit_.debug = {DebugEvent::Kind::kStore, *step.watched_store};
-  } else if (std::any_of(debug_.breakpoints.begin(), debug_.breakpoints.end(), has_next)) {
-    exit_.debug = {DebugEvent::Kind::kBreakpoint, next_address_};
-  } else if (debug_.single_step) {
-    exit_.debug = {DebugEvent::Kind::kStep, next_address_};
-  } else {
-    return;
-  }
+  exit_.debug = {step.debug_code, step.address, next_address_};
   Leave(Exit::Reason::kDebug);
 }
 
@@ -157,7 +160,14 @@ void Cpu::PresentEvents() {
   }
 }
 
+void Cpu::NoteFetchForDebug(std::uint64_t address) {
+  if (debug_.Wants(PerCode::kFetching) && debug_.range.Has(address)) {
+    step_.debug_code |= PerCode::kFetching;
+  }
+}
+
 void Cpu::NoteFetch(std::uint64_t address) {
+  NoteFetchForDebug(address);
   if (!Records(PerControl::kFetching) || !step_.per_range.Has(address)) return;
   events_.code |= PerCode::kFetching;
   if (!Records(PerControl::kNullification)) return;
@@ -168,8 +178,8 @@ void Cpu::NoteFetch(std::uint64_t address) {
 void Cpu::NoteStore(const AddressContext& context, AddressSpace space, LogicalAddress at,
                     std::size_t length) {
   if (!step_.open) return;
-  for (const AddressRange& range : debug_.watchpoints) {
-    if (range.Meets(at.address, length)) step_.watched_store = range.first;
+  if (debug_.Wants(PerCode::kAlteration) && debug_.range.Meets(at.address, length)) {
+    step_.debug_code |= PerCode::kAlteration;
   }
   if (!Records(PerControl::kAlteration) || !step_.per_range.Meets(at.address, length)) return;
   const bool translated = context.asce != AddressContext::kReal;

@@ -57,21 +57,21 @@ struct ProgramEvents {
   std::uint64_t address = 0;
 };
 
-// What the CPU's host wants to be told of, whatever the guest's PER does (KVM_SET_GUEST_DEBUG).
-// Nothing that the guest can see.
+// What the CPU's host has recorded for itself, whatever the guest's PER does (KVM_SET_GUEST_DEBUG):
+// in one range, as a second set of control registers 9 to 11. Nothing that the guest can see.
 struct DebugRequest {
-  bool single_step = false;
-  std::vector<AddressRange> breakpoints{};  // stop before an instruction there
-  std::vector<AddressRange> watchpoints{};  // stop behind the instruction that stores there
+  std::uint8_t events = 0;  // PerCode: kBranching (into the range), kFetching, kAlteration
+  AddressRange range{};
 
-  bool Empty() const { return !single_step && breakpoints.empty() && watchpoints.empty(); }
+  bool Empty() const { return events == 0; }
+  bool Wants(std::uint8_t event) const { return (events & event) != 0; }
 };
 
-// Why the CPU stopped for a DebugRequest.
+// What one instruction has been recorded for by a DebugRequest; the CPU has stopped behind it.
 struct DebugEvent {
-  enum class Kind : std::uint8_t { kStep, kBreakpoint, kStore };
-  Kind kind = Kind::kStep;
-  std::uint64_t address = 0;  // of the next instruction; kStore: where the watchpoint begins
+  std::uint8_t code = 0;      // as DebugRequest::events; 0: an interruption, see StopForDebug
+  std::uint64_t address = 0;  // of the instruction
+  std::uint64_t next = 0;     // where the program goes on
 };
 
 }  // namespace lethe::emulated

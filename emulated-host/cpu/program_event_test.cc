@@ -327,47 +327,54 @@ TEST(BreakingEvent, OutlivesItsPageAndLoops) {
   EXPECT_EQ(per.BreakingEvent(), 0x5ffau);
 }
 
+constexpr DebugRequest kEveryInstruction{PerCode::kFetching, {0, ~std::uint64_t{0}}};
+
 TEST(Debug, StepsOneInstruction) {
   PerMachine per;
-  per.cpu().SetDebug({.single_step = true});
+  per.cpu().SetDebug(kEveryInstruction);
   per.machine.PutText(kProgram, "a7190001 a7f40003 0000 0001");
   Exit exit = per.machine.RunFrom(kProgram);
   EXPECT_EQ(exit.reason, Exit::Reason::kDebug);
-  EXPECT_EQ(exit.debug.kind, DebugEvent::Kind::kStep);
-  EXPECT_EQ(exit.debug.address, kProgram + 4);
-  EXPECT_EQ(per.cpu().Run().debug.address, kProgram + 10);
-  EXPECT_EQ(per.cpu().Run().debug.address, 0x700u);  // the program-new PSW
+  EXPECT_EQ(exit.debug.code, PerCode::kFetching);
+  EXPECT_EQ(exit.debug.address, kProgram);
+  EXPECT_EQ(exit.debug.next, kProgram + 4);
+  EXPECT_EQ(per.cpu().Run().debug.next, kProgram + 10);
+  EXPECT_EQ(per.cpu().Run().debug.next, 0x700u);  // the program-new PSW
   EXPECT_EQ(per.machine.Get<std::uint16_t>(0x8e), 1);
   // DIAG: first the host's part, then the step.
   exit = per.cpu().Run();
   EXPECT_EQ(exit.reason, Exit::Reason::kInstruction);
   exit = per.cpu().Run();
   EXPECT_EQ(exit.reason, Exit::Reason::kDebug);
-  EXPECT_EQ(exit.debug.address, 0x704u);
+  EXPECT_EQ(exit.debug.next, 0x704u);
 }
 
-TEST(Debug, StopsBeforeABreakpointAndBehindAStore) {
+TEST(Debug, RecordsWhatIsInTheRangeOnly) {
   PerMachine per;
   per.cpu().gr(5) = kData;
-  per.cpu().SetDebug({.breakpoints = {{kProgram + 4, kProgram + 4}}});
-  per.machine.PutText(kProgram, "a7190001 92aa5003 0a00");
-  Exit exit = per.machine.RunFrom(kProgram);
-  EXPECT_EQ(exit.reason, Exit::Reason::kDebug);
-  EXPECT_EQ(exit.debug.kind, DebugEvent::Kind::kBreakpoint);
+  per.machine.PutText(kProgram, "a7190001 92aa5003 a7f40002 0a00");
+  const auto stop = [&](std::uint8_t events, AddressRange range) {
+    per.cpu().SetDebug({events, range});
+    return per.machine.RunFrom(kProgram);
+  };
+  Exit exit = stop(PerCode::kFetching, {kProgram + 2, kProgram + 4});
+  EXPECT_EQ(exit.debug.code, PerCode::kFetching);
   EXPECT_EQ(exit.debug.address, kProgram + 4);
-  per.cpu().SetDebug({.watchpoints = {{kData, kData + 7}}});
-  exit = per.cpu().Run();
-  EXPECT_EQ(exit.reason, Exit::Reason::kDebug);
-  EXPECT_EQ(exit.debug.kind, DebugEvent::Kind::kStore);
-  EXPECT_EQ(exit.debug.address, kData);
-  EXPECT_EQ(per.cpu().registers().psw.address, kProgram + 8);
+  exit = stop(PerCode::kAlteration, {kData, kData + 7});
+  EXPECT_EQ(exit.debug.code, PerCode::kAlteration);
+  EXPECT_EQ(exit.debug.next, kProgram + 8);
+  exit = stop(PerCode::kBranching, {kProgram + 12, kProgram + 12});
+  EXPECT_EQ(exit.debug.code, PerCode::kBranching);
+  EXPECT_EQ(exit.debug.address, kProgram + 8);
+  EXPECT_EQ(stop(PerCode::kBranching, {kProgram + 8, kProgram + 8}).reason,
+            Exit::Reason::kInstruction);
   per.cpu().SetDebug({});
-  EXPECT_EQ(per.cpu().Run().reason, Exit::Reason::kInstruction);
+  EXPECT_EQ(per.machine.RunFrom(kProgram).reason, Exit::Reason::kInstruction);
 }
 
 TEST(Debug, GuestSeesNothingOfIt) {
   PerMachine per;
-  per.cpu().SetDebug({.single_step = true});
+  per.cpu().SetDebug(kEveryInstruction);
   per.machine.PutText(kProgram, "0001");
   per.machine.RunFrom(kProgram);
   EXPECT_EQ(per.machine.Get<std::uint16_t>(0x8e), 1);

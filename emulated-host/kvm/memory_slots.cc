@@ -144,15 +144,15 @@ std::vector<GuestStorage::Slot> MemorySlots::Storage(PagePurger& purger) const {
     storage.push_back({slot.user.guest_phys_addr, slot.user.memory_size,
                        slot.region->bytes() + first * kPageSize, slot.keys->data(),
                        slot.region->states() + first, slot.code->data()});
-    slot.region->Attach(slot.user.guest_phys_addr - first * kPageSize, &purger,
-                        slot.code->data() - first);
+    slot.region->Show({first, slot.user.memory_size / kPageSize, slot.user.guest_phys_addr, &purger,
+                       slot.code->data()});
   }
   return storage;
 }
 
 void MemorySlots::Settle() {
   for (Slot& slot : removed_) {
-    slot.region->Attach(0, nullptr, nullptr);
+    slot.region->Hide(slot.code->data());
     host_.ReleaseRegion(slot.region);
   }
   removed_.clear();

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "accel/kvm-s390/abi.h"
-#include "emulated-host/kvm/guest_debug.h"
 #include "emulated-host/kvm/memory_operation.h"
 #include "emulated-host/kvm/one_register.h"
 #include "emulated-host/kvm/pv_command.h"
@@ -171,7 +170,7 @@ int VcpuDevice::SetFloatingPoint(std::uintptr_t argument) {
 int VcpuDevice::SetGuestDebug(std::uintptr_t argument) {
   abi::kvm_guest_debug wanted;
   if (const int error = Fetch(argument, wanted); error != 0) return error;
-  return lethe::emulated::SetGuestDebug(cpu_, wanted);
+  return cpu_.SetDebug(wanted);
 }
 
 int VcpuDevice::StoreStatus(std::uintptr_t where) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -248,6 +249,11 @@ int VirtualCpu::TakeSecureAnswer() {
 int VirtualCpu::HandleExit(const Exit& exit, bool& leave) {
   switch (exit.reason) {
     case Exit::Reason::kHost:
+      if (std::exchange(timer_loop_, false)) {
+        ReportIntercept(abi::ICPT_EXTINT, 0, 0);
+        leave = true;
+        return 0;
+      }
       leave = fault_error_ != 0;
       return fault_error_;
     case Exit::Reason::kWait:
@@ -269,8 +275,7 @@ int VirtualCpu::HandleExit(const Exit& exit, bool& leave) {
       return Finish(disposition, leave);
     }
     case Exit::Reason::kDebug:
-      ReportDebug(*run_, exit.debug);
-      leave = true;
+      leave = ReportDebug(exit.debug);
       return 0;
     case Exit::Reason::kProgramLoop:
       ReportIntercept(abi::ICPT_PROGI, 0, 0);
@@ -278,6 +283,26 @@ int VirtualCpu::HandleExit(const Exit& exit, bool& leave) {
       return 0;
   }
   return 0;
+}
+
+bool VirtualCpu::ReportDebug(const DebugEvent& event) {
+  const std::optional<abi::kvm_debug_exit_arch> told = debug_.Judge(event, machine_);
+  if (!told) return false;
+  run_->exit_reason = abi::KVM_EXIT_DEBUG;
+  run_->debug.arch = *told;
+  return true;
+}
+
+int VirtualCpu::SetDebug(const abi::kvm_guest_debug& wanted) {
+  if (secure_) {
+    debug_ = {};
+    cpu_.SetDebug({});
+    return -EINVAL;
+  }
+  machine_.gate().Enter();
+  const int result = debug_.Set(wanted, machine_, cpu_);
+  machine_.gate().Leave();
+  return result;
 }
 
 int VirtualCpu::Finish(const Disposition& disposition, bool& leave) {
@@ -351,7 +376,8 @@ CpuHost::Verdict VirtualCpu::OnAttention(Cpu&) {
     machine_.gate().Enter();
   }
   Deliver();
-  return ShouldLeave() || local_.Has(Kind::kStop) ? Verdict::kLeave : Verdict::kContinue;
+  return timer_loop_ || ShouldLeave() || local_.Has(Kind::kStop) ? Verdict::kLeave
+                                                                 : Verdict::kContinue;
 }
 
 CpuHost::Verdict VirtualCpu::ResolveSecureFault(Cpu&, std::uint64_t absolute, SecureFault fault) {
@@ -380,6 +406,7 @@ void VirtualCpu::Deliver() {
     secure_->SecurePrefix();
     cpu_.PresentRestart();
   }
+  bool taken = false;
   for (;;) {
     InterruptionSet set = local_.pending() | floating.pending();
     cpu_.SetInterruptionPending(set != 0);
@@ -388,13 +415,22 @@ void VirtualCpu::Deliver() {
     set &= ~SetOf(Kind::kStop);
     if (secure_) set &= ~SetOf(Kind::kProgram);
     const auto kind = static_cast<Kind>(std::countr_zero(set));
-    if ((set == 0 || kind > Kind::kCpuTimer) && cpu_.PresentTimers()) continue;
+    if ((set == 0 || kind > Kind::kCpuTimer) && cpu_.PresentTimers()) {
+      taken = true;
+      timer_loop_ = (cpu_.registers().psw.mask & Psw::kExternal) != 0;
+      if (timer_loop_) break;
+      continue;
+    }
     if (set == 0) break;
     std::optional<abi::kvm_s390_irq> irq = local_.Take(kind);
     if (!irq) irq = floating.Take(kind);
     // Another CPU may have been faster.
-    if (irq) Present(*irq, kind);
+    if (irq) {
+      Present(*irq, kind);
+      taken = true;
+    }
   }
+  if (taken && debug_.single_step()) cpu_.StopForDebug();
   // An injection after the first look has raised the hint again.
   const bool pending = (local_.pending() | floating.pending()) != 0;
   if (pending) cpu_.SetInterruptionPending(true);

@@ -14,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/kvm/disposition.h"
+#include "emulated-host/kvm/guest_debug.h"
 #include "emulated-host/kvm/local_interrupts.h"
 #include "emulated-host/kvm/wait_point.h"
 #include "emulated-host/ultravisor/secure_cpu.h"
@@ -101,6 +102,10 @@ class VirtualCpu : private CpuHost {
   // An address of an operand, wrapped to the addressing mode.
   std::uint64_t Wrap(std::uint64_t address);
 
+  // KVM_SET_GUEST_DEBUG: 0 or a negated errno value. The program inside is not the host's business
+  // while the CPU is secure.
+  int SetDebug(const abi::kvm_guest_debug& wanted);
+
   // --- protected guests ------------------------------------------------------------------------
   std::unique_ptr<SecureCpu>& secure() { return secure_; }
   // Forgets what was going on with the secure CPU; after it has been created or destroyed.
@@ -119,6 +124,7 @@ class VirtualCpu : private CpuHost {
   int ExecuteSecure(bool& leave);
   int HandleExit(const Exit& exit, bool& leave);
   static int Finish(const Disposition& disposition, bool& leave);
+  bool ReportDebug(const DebugEvent& event);
   int Wait(bool& leave);
   bool LoopsOnOperationException();
   Disposition HandleOperationException(const Exit& exit);
@@ -149,6 +155,7 @@ class VirtualCpu : private CpuHost {
   WaitPoint wait_point_;
   Cpu cpu_;
   PageFaultHandshake page_fault_;
+  GuestDebug debug_;
 
   std::atomic<bool> stopped_{true};
   std::atomic<bool> running_{false};
@@ -162,6 +169,8 @@ class VirtualCpu : private CpuHost {
 
   // Of the last intercept, for program interruptions that the user injects as its result.
   std::atomic<std::uint8_t> last_length_{0};
+  // A timer has interrupted into a PSW that admits it again, and it is pending still.
+  bool timer_loop_ = false;
   // A page fault of the running guest that cannot be resolved ends KVM_RUN with this.
   int fault_error_ = 0;
 

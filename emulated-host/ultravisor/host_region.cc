@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 #include "absl/status/status.h"
@@ -66,11 +67,25 @@ HostRegion::~HostRegion() {
   if (states_ != nullptr) munmap(states_, pages() * sizeof(std::atomic<std::uint32_t>));
 }
 
-void HostRegion::Attach(std::uint64_t absolute, PagePurger* purger,
-                        std::atomic<std::uint8_t>* code) {
-  absolute_.store(absolute, std::memory_order_release);
-  purger_.store(purger, std::memory_order_release);
-  code_.store(code, std::memory_order_release);
+void HostRegion::Show(const View& view) {
+  LETHE_CHECK(view.first_page + view.pages <= pages());
+  const std::lock_guard lock(views_lock_);
+  for (View& known : views_) {
+    if (known.code != view.code) continue;
+    known = view;
+    return;
+  }
+  views_.push_back(view);
+}
+
+void HostRegion::Hide(const std::atomic<std::uint8_t>* code) {
+  const std::lock_guard lock(views_lock_);
+  std::erase_if(views_, [code](const View& view) { return view.code == code; });
+}
+
+void HostRegion::ForgetViews() {
+  forgotten_ = true;  // the list itself may be in any state
+  views_lock_.Break();
 }
 
 void HostRegion::FindPresent(std::size_t first, std::size_t count, unsigned char* result) const {
@@ -115,14 +130,24 @@ void HostRegion::Foretell(std::size_t page, PageState state) const {
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+template <typename Which>
+void HostRegion::PurgeViews(std::size_t page, Which&& which) const {
+  if (forgotten_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(views_lock_);
+  for (const View& view : views_) {
+    const std::size_t at = page - view.first_page;  // wraps for those before
+    if (at < view.pages && which(view, at)) view.purger->PurgePage(view.absolute + (at << 12));
+  }
+}
+
 void HostRegion::Purge(std::size_t page) const {
-  PagePurger* const purger = purger_.load(std::memory_order_acquire);
-  if (purger != nullptr) purger->PurgePage(AbsoluteOf(page));
+  PurgeViews(page, [](const View&, std::size_t) { return true; });
 }
 
 void HostRegion::PurgeCode(std::size_t page) const {
-  const std::atomic<std::uint8_t>* const code = code_.load(std::memory_order_acquire);
-  if (code != nullptr && code[page].load(std::memory_order_acquire) != 0) Purge(page);
+  PurgeViews(page, [](const View& view, std::size_t at) {
+    return view.code[at].load(std::memory_order_acquire) != 0;
+  });
 }
 
 }  // namespace lethe::emulated

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "emulated-host/storage/page_state.h"
+#include "emulated-host/ultravisor/breakable_lock.h"
 
 namespace lethe::emulated {
 
@@ -50,13 +52,20 @@ class HostRegion {
   // Are they? (userfaultfd reports accesses of the client.)
   bool watched() const { return watched_.load(std::memory_order_acquire); }
 
-  // Where the machine's memory slots show the region, and who must forget about its pages. Set by
-  // the KVM layer whenever a slot comes to show the region, with all CPUs out of guest execution;
-  // `purger` and `code` (GuestStorage's decoded-instruction marks; both may be null) must outlive
-  // the region or be replaced.
-  void Attach(std::uint64_t absolute, PagePurger* purger, std::atomic<std::uint8_t>* code);
-  std::uint64_t absolute() const { return absolute_.load(std::memory_order_acquire); }
-  std::uint64_t AbsoluteOf(std::size_t page) const { return absolute() + (page << 12); }
+  // A memory slot that shows pages of the region, and who must forget about them.
+  struct View {
+    std::size_t first_page = 0;
+    std::size_t pages = 0;
+    std::uint64_t absolute = 0;  // of the first page
+    PagePurger* purger = nullptr;
+    std::atomic<std::uint8_t>* code = nullptr;  // GuestStorage's decoded-instruction marks
+  };
+  // By the KVM layer, while no CPU of the machine executes. A slot is known by its `code`: one that
+  // is shown again has moved. `purger` and `code` are not used any more once Hide() has returned.
+  void Show(const View& view);
+  void Hide(const std::atomic<std::uint8_t>* code);
+  // For who goes on without the threads that may have been killed inside of any function here.
+  void ForgetViews();
 
   // Is the page backed by memory right now (what a walk over page tables would find)?
   // For `count` pages from `first`; the lowest bit of result[i] says yes. Pages that have an owner
@@ -72,21 +81,24 @@ class HostRegion {
   // What a locked page is about to be released with. From now on this is what the page is if the
   // thread that has the lock gets killed (Ultravisor::BreakLocks).
   void Foretell(std::size_t page, PageState state) const;
-  // Purges the page from all CPUs, always or only if somebody decoded instructions of it.
+  // Purges the page from all CPUs that may see it, always or only from those of machines where
+  // somebody decoded instructions of it.
   void Purge(std::size_t page) const;
   void PurgeCode(std::size_t page) const;
 
  private:
   friend class HostMapping;
   HostRegion() = default;
+  template <typename Which>
+  void PurgeViews(std::size_t page, Which&& which) const;
 
   std::uint8_t* client_ = nullptr;
   std::uint8_t* bytes_ = nullptr;
   std::size_t size_ = 0;
   std::atomic<std::uint32_t>* states_ = nullptr;
-  std::atomic<std::uint64_t> absolute_{0};
-  std::atomic<PagePurger*> purger_{nullptr};
-  std::atomic<std::atomic<std::uint8_t>*> code_{nullptr};
+  mutable BreakableLock views_lock_;
+  std::vector<View> views_;
+  std::atomic<bool> forgotten_{false};
   std::atomic<bool> watched_{false};
   // Per chunk: may some of its pages be in the client's page table?
   std::unique_ptr<std::atomic<bool>[]> chunk_exposed_;

@@ -46,7 +46,7 @@ class TestMachine : public CpuHost, private PagePurger {
     absl::StatusOr<HostRegion*> region = mapping_.Add(client_, size);
     LETHE_CHECK(region.ok());
     region_ = *region;
-    region_->Attach(0, this, code_.data());
+    region_->Show({0, size / kPageSize, 0, this, code_.data()});
     storage_.Replace({{0, size, region_->bytes(), keys_.data(), region_->states(), code_.data()}});
   }
   ~TestMachine() override {

@@ -689,7 +689,7 @@ void Ultravisor::BreakLocks(absl::Span<HostRegion* const> regions) {
     if (numbers_[i].configuration != nullptr) numbers_[i].configuration->lock_.Break();
   }
   for (HostRegion* const region : regions) {
-    region->Attach(region->absolute(), nullptr, nullptr);
+    region->ForgetViews();
     for (std::size_t page = 0; page < region->pages(); ++page) {
       if ((region->states()[page].load(std::memory_order_relaxed) & PageState::kLocked) != 0) {
         region->states()[page].fetch_and(~PageState::kLocked);

@@ -92,8 +92,6 @@ TEST_F(DirtyLog, SeesEveryStoreAfterItHasBeenRead) {
 }
 
 TEST_F(DirtyLog, StorageKeyOperationsOfTheGuestHideNothing) {
-  if (!OffersFacility(8))
-    GTEST_SKIP() << "SET STORAGE KEY EXTENDED is as old as that facility here";
   // ST 1,0(2); SSKE 3,2; DIAG 0,0,X'501'
   Vcpu& cpu = AddCpuWith({0x50, 0x10, 0x20, 0x00, 0xb2, 0x2b, 0x00, 0x32, 0x83, 0x00, 0x05, 0x01});
   SetGeneral(cpu, 2, 0x123000);

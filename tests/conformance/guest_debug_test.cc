@@ -202,9 +202,17 @@ TEST_F(GuestDebug, ABreakpointStopsBeforeItsInstruction) {
 }
 
 TEST_F(GuestDebug, ABreakpointStopsABranchToIt) {
-  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 0x100)}), 0);
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 0x100, 2)}), 0);
   Start({0xa7, 0xf4, 0x00, 0x80});  // J *+0x100
   ExpectStop(kProgramAt + 0x100, abi::KVM_HW_BP);
+}
+
+// The range of the events ends before it then.
+TEST_F(GuestDebug, ABreakpointWithoutLengthIsMetFromTheInstructionBeforeItOnly) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 0x100)}), 0);
+  Program({0x83, 0x00, 0x05, 0x01}, kProgramAt + 0x100);
+  Start({0xa7, 0xf4, 0x00, 0x80});  // J *+0x100
+  ExpectDiagnose(kProgramAt + 0x104);
 }
 
 TEST_F(GuestDebug, ABreakpointStopsEachTime) {
@@ -215,10 +223,39 @@ TEST_F(GuestDebug, ABreakpointStopsEachTime) {
 }
 
 TEST_F(GuestDebug, ABreakpointWhereTheCpuBeginsIsToldBehindIt) {
-  ASSERT_EQ(Debug({Breakpoint(kProgramAt)}), 0);
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt, 2)}), 0);
   Start(kThreeLoads);
   ExpectStop(kProgramAt + 2, abi::KVM_HW_BP);
   ExpectTold(kProgramAt);
+  ExpectDiagnose(kProgramAt + 10);
+}
+
+TEST_F(GuestDebug, ABreakpointThatAnInterruptionLeadsToIsToldBehindIt) {
+  Program({0x18, 0x12, 0x83, 0x00, 0x05, 0x01}, LandingOf(kSupervisorCallNew));
+  ASSERT_EQ(Debug({Breakpoint(LandingOf(kSupervisorCallNew), 2)}), 0);
+  Start({0x0a, 0x07});
+  ExpectStop(LandingOf(kSupervisorCallNew) + 2, abi::KVM_HW_BP);
+  ExpectTold(LandingOf(kSupervisorCallNew));
+}
+
+TEST_F(GuestDebug, ABreakpointInTheMiddleOfAnInstructionIsMissed) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 2, 2)}), 0);
+  Start({0xa7, 0x29, 0x00, 0x01, 0x83, 0x00, 0x05, 0x01});  // LGHI 2,1
+  ExpectDiagnose(kProgramAt + 8);
+}
+
+TEST_F(GuestDebug, ABreakpointAtAnInterceptedInstructionStopsBeforeIt) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 6, 4)}), 0);
+  Start(kThreeLoads);
+  ExpectStop(kProgramAt + 6, abi::KVM_HW_BP);
+  ExpectDiagnose(kProgramAt + 10);
+}
+
+TEST_F(GuestDebug, BreakpointsInARowStopOneByOne) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 4, 2), Breakpoint(kProgramAt + 2, 2)}), 0);
+  Start(kThreeLoads);
+  ExpectStop(kProgramAt + 2, abi::KVM_HW_BP);
+  ExpectStop(kProgramAt + 4, abi::KVM_HW_BP);
   ExpectDiagnose(kProgramAt + 10);
 }
 
@@ -285,6 +322,55 @@ TEST_F(GuestDebug, AWatchpointGoesBeforeABreakpoint) {
   ASSERT_EQ(Debug({Breakpoint(kProgramAt + 4), Watchpoint(kData, 1)}), 0);
   Start(kThreeStores);
   ExpectStop(kProgramAt + 4, abi::KVM_HW_WP_WRITE);
+}
+
+// What is stored behind the guest's back is found when the guest stores there.
+TEST_F(GuestDebug, AWatchpointSeesWhatTheUserHasStoredAtTheNextStore) {
+  General(2) = kData;
+  Store<std::uint8_t>(kData, 1);
+  ASSERT_EQ(Debug({Watchpoint(kData, 2)}), 0);
+  Start({0x18, 0x12, 0x92, 0x01, 0x20, 0x00});  // LR 1,2; MVI 0(2),1
+  Store<std::uint8_t>(kData + 1, 1);
+  ExpectStop(kProgramAt + 6, abi::KVM_HW_WP_WRITE);
+}
+
+TEST_F(GuestDebug, AStepChecksWatchpointsAtEveryStore) {
+  General(2) = kData + 0x100;
+  ASSERT_EQ(Debug({Watchpoint(kData, 1)}, kStepping | kHardware), 0);
+  Start(kThreeStores);
+  ExpectStep(kProgramAt + 4);
+  Store<std::uint8_t>(kData, 1);
+  ExpectStop(kProgramAt + 8, abi::KVM_HW_WP_WRITE);
+}
+
+// --- nothing that the guest sees -----------------------------------------------------------------
+
+TEST_F(GuestDebug, ControlRegistersAreTheGuests) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 2)}, kStepping | kHardware), 0);
+  Start({0xeb, 0x9b, 0x05, 0x00, 0x00, 0x25});  // STCTG 9,11,0x500
+  ExpectStep(kProgramAt + 6);
+  for (const int number : {0, 1, 2}) {
+    EXPECT_EQ(Load<std::uint64_t>(0x500 + 8 * number), 0u) << number;
+    EXPECT_EQ(cpu_.run->s.regs.crs[9 + number], 0u) << number;
+  }
+}
+
+TEST_F(GuestDebug, ThePswHasNoPerMask) {
+  ASSERT_EQ(Debug(kStepping), 0);
+  Start({0x18, 0x12});
+  ExpectStep(kProgramAt + 2);
+  EXPECT_EQ(cpu_.run->psw_mask & kPerMask, 0u);
+}
+
+TEST_F(GuestDebug, TheGuestsOwnEventsAreItsOwn) {
+  ASSERT_EQ(Debug({Breakpoint(kProgramAt + 0x1000, 2), Watchpoint(kData, 8)}), 0);
+  SetControl(cpu_, 9, 0x4000'0000);  // instruction fetching
+  SetControl(cpu_, 10, kProgramAt + 2);
+  SetControl(cpu_, 11, kProgramAt + 2);
+  Start({0x18, 0x12, 0x18, 0x13}, kSupervisor | kPerMask);
+  ExpectDiagnose(LandingOf(kProgramNew) + 4);
+  EXPECT_EQ(Load<std::uint16_t>(0x8e), 0x80);
+  EXPECT_EQ(Load<std::uint64_t>(0x98), kProgramAt + 2);
 }
 
 }  // namespace

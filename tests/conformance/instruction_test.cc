@@ -265,6 +265,21 @@ TEST_F(InKernel, TestBlockClearsAPage) {
   EXPECT_EQ(Load<std::uint64_t>(0x8100), 0);
 }
 
+// Neither page may be there for the host yet.
+TEST_F(InKernel, MovePageMovesAPage) {
+  Store<std::uint64_t>(0x140000, 0x0123'4567'89ab'cdef);
+  Store<std::uint64_t>(0x160000, ~std::uint64_t{0});
+  General(0) = 0;
+  General(4) = 0x160000;
+  General(5) = 0x140000;
+  Complete({0xb2, 0x54, 0x00, 0x45});  // MVPG 4,5
+  EXPECT_EQ(ConditionCode(), 0);
+  EXPECT_EQ(Load<std::uint64_t>(0x160000), 0x0123'4567'89ab'cdef);
+  General(5) = 0x150000;
+  Complete({0xb2, 0x54, 0x00, 0x45});
+  EXPECT_EQ(Load<std::uint64_t>(0x160000), 0u);
+}
+
 TEST_F(InKernel, TestBlockWantsMemory) {
   General(4) = kMemorySize + 0x100000;
   ExpectProgramInterruption({0xb2, 0x2c, 0x00, 0x04}, 5);

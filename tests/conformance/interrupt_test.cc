@@ -903,6 +903,40 @@ TEST_F(Timers, TheClockComparatorStaysPending) {
   }
 }
 
+// What a timer interrupts into has it enabled still: the guest would never come out again.
+TEST_F(Timers, AClockComparatorWithoutAnEndIsIntercept20) {
+  constexpr std::uint64_t kHandler = 0x3000;
+  Program({0xa7, 0xf4, 0x00, 0x00}, kHandler);
+  SetNewPsw(kExternalNew, kSupervisor | kExternalOn, kHandler);
+  SetControl(cpu_, 0, 0xe0 | kClockComparatorOn);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, 0), 0);
+  SetPsw(cpu_, kSupervisor | kExternalOn);
+  ASSERT_EQ(Run(cpu_), 0);
+  ExpectIntercept(20);
+  EXPECT_EQ(cpu_.run->psw_addr, kHandler);
+}
+
+TEST_F(Timers, ACpuTimerWithoutAnEndIsIntercept20) {
+  constexpr std::uint64_t kHandler = 0x3000;
+  Program({0xa7, 0xf4, 0x00, 0x00}, kHandler);
+  SetNewPsw(kExternalNew, kSupervisor | kExternalOn, kHandler);
+  SetControl(cpu_, 0, 0xe0 | kCpuTimerOn);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0}), 0);
+  SetPsw(cpu_, kSupervisor | kExternalOn);
+  ASSERT_EQ(Run(cpu_), 0);
+  ExpectIntercept(20);
+  EXPECT_EQ(cpu_.run->psw_addr, kHandler);
+}
+
+// One that comes while the guest executes is not even taken.
+TEST_F(Timers, AClockComparatorThatWouldNotEndIsIntercept20) {
+  SetNewPsw(kExternalNew, kSupervisor | kExternalOn, 0x3000);
+  SetControl(cpu_, 0, 0xe0 | kClockComparatorOn);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, Tod() + 30 * kMillisecond), 0);
+  ASSERT_EQ(Execute({0xa7, 0xf4, 0x00, 0x00}, kSupervisor | kExternalOn), 0);
+  ExpectIntercept(20);
+}
+
 TEST_F(Timers, ANegativeCpuTimerInterrupts) {
   SetControl(cpu_, 0, 0xe0 | kCpuTimerOn);
   ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CPU_TIMER, ~std::uint64_t{0}), 0);

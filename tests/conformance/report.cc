@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 namespace lethe::conformance {
 namespace {
@@ -51,9 +52,13 @@ void Report::OnTestEnd(const ::testing::TestInfo& test) {
       PrintLine(absl::StrCat("  ", rest.substr(0, end)));
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
+  } else if (result.Skipped()) {
+    absl::string_view reason = details_;
+    const bool argued = absl::ConsumePrefix(&reason, kArgued);
+    if (argued) ++argued_;
+    if (!brief_) PrintLine(absl::StrCat(argued ? "argued " : "absent ", name, ": ", reason));
   } else if (!brief_) {
-    PrintLine(result.Skipped() ? absl::StrCat("absent ", name, ": ", details_)
-                               : absl::StrCat("agrees ", name));
+    PrintLine(absl::StrCat("agrees ", name));
   }
   details_.clear();
 }
@@ -61,7 +66,8 @@ void Report::OnTestEnd(const ::testing::TestInfo& test) {
 void Report::PrintLastLine(const ::testing::UnitTest& tests) const {
   PrintLine(absl::StrCat("conformance ", kernel_, ": ", tests.test_to_run_count(), " statements, ",
                          tests.successful_test_count(), " agree, ", tests.failed_test_count(),
-                         " differ, ", tests.skipped_test_count(), " not on this host"));
+                         " differ, ", tests.skipped_test_count() - argued_, " not on this host",
+                         argued_ == 0 ? "" : absl::StrCat(", ", argued_, " argued")));
 }
 
 }  // namespace lethe::conformance

@@ -16,7 +16,7 @@ class Report : public ::testing::EmptyTestEventListener {
   // `brief`: only statements that do not hold, and the last line.
   Report(std::string kernel, bool brief) : kernel_(std::move(kernel)), brief_(brief) {}
 
-  // "conformance KERNEL: N statements, N agree, N differ, N not on this host".
+  // "conformance KERNEL: N statements, N agree, N differ, N not on this host[, N argued]".
   void PrintLastLine(const ::testing::UnitTest& tests) const;
 
  private:
@@ -25,8 +25,13 @@ class Report : public ::testing::EmptyTestEventListener {
 
   const std::string kernel_;
   const bool brief_;
+  int argued_ = 0;
   std::string details_;  // of the test that runs
 };
+
+// What a statement's reason for not being tried begins with when the kernel differs, and shall:
+// docs/conformance.md says why.
+inline constexpr char kArgued[] = "argued: ";
 
 // Printed as above; a longer text continues in lines that begin with two blanks.
 void PrintLine(absl::string_view text);

@@ -1,0 +1,98 @@
+#include "emulated-host/ultravisor/host_region.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/check.h"
+
+namespace lethe::emulated {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::size_t kPages = 8;
+constexpr std::uint64_t kHigh = 0x4000'0000;
+
+class Purges : public PagePurger {
+ public:
+  void PurgePage(std::uint64_t absolute) override { pages.push_back(absolute); }
+  std::vector<std::uint64_t> pages;
+};
+
+// A region whose lower and upper halves two memory slots show far from each other.
+class HostRegionTest : public ::testing::Test {
+ protected:
+  HostRegionTest() {
+    memory_ =
+        mmap(nullptr, kPages << 12, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    LETHE_CHECK(memory_ != MAP_FAILED);
+    absl::StatusOr<std::unique_ptr<HostRegion>> region = HostRegion::Make(memory_, kPages << 12);
+    LETHE_CHECK(region.ok());
+    region_ = *std::move(region);
+    region_->Show({0, kPages / 2, 0, &purges_, lower_.data()});
+    region_->Show({kPages / 2, kPages / 2, kHigh, &purges_, upper_.data()});
+  }
+  ~HostRegionTest() override {
+    region_.reset();
+    munmap(memory_, kPages << 12);
+  }
+
+  Purges purges_;
+  std::array<std::atomic<std::uint8_t>, kPages / 2> lower_{};
+  std::array<std::atomic<std::uint8_t>, kPages / 2> upper_{};
+  void* memory_ = nullptr;
+  std::unique_ptr<HostRegion> region_;
+};
+
+TEST_F(HostRegionTest, APageIsPurgedWhereItsSlotShowsIt) {
+  region_->Purge(1);
+  region_->Purge(kPages / 2 + 1);
+  EXPECT_THAT(purges_.pages, ElementsAre(0x1000, kHigh + 0x1000));
+}
+
+TEST_F(HostRegionTest, InstructionsArePurgedWhereTheyWereDecoded) {
+  upper_[1] = 1;
+  region_->PurgeCode(1);
+  EXPECT_THAT(purges_.pages, IsEmpty());
+  region_->PurgeCode(kPages / 2 + 1);
+  EXPECT_THAT(purges_.pages, ElementsAre(kHigh + 0x1000));
+  lower_[3] = 1;
+  region_->PurgeCode(3);
+  EXPECT_THAT(purges_.pages, ElementsAre(kHigh + 0x1000, 0x3000));
+}
+
+TEST_F(HostRegionTest, APageThatIsShownTwiceIsPurgedTwice) {
+  std::array<std::atomic<std::uint8_t>, kPages> again{};
+  region_->Show({0, kPages, kHigh * 2, &purges_, again.data()});
+  region_->Purge(2);
+  EXPECT_THAT(purges_.pages, ElementsAre(0x2000, kHigh * 2 + 0x2000));
+}
+
+TEST_F(HostRegionTest, ASlotThatHasMovedIsThereOnly) {
+  region_->Show({0, kPages / 2, kHigh * 2, &purges_, lower_.data()});
+  region_->Purge(0);
+  EXPECT_THAT(purges_.pages, ElementsAre(kHigh * 2));
+}
+
+TEST_F(HostRegionTest, ASlotThatIsGoneLeavesTheOther) {
+  region_->Hide(lower_.data());
+  region_->Purge(0);
+  region_->Purge(kPages - 1);
+  EXPECT_THAT(purges_.pages, ElementsAre(kHigh + 0x3000));
+}
+
+TEST_F(HostRegionTest, ForgottenViewsAreNotPurged) {
+  region_->ForgetViews();
+  region_->Purge(0);
+  EXPECT_THAT(purges_.pages, IsEmpty());
+}
+
+}  // namespace
+}  // namespace lethe::emulated
