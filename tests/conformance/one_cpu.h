@@ -45,6 +45,10 @@ inline constexpr std::uint64_t kAllExternalOn =
 inline constexpr std::uint64_t kAllSubclassesOn = 0xff00'0000;
 inline constexpr std::uint64_t kChannelReportOn = 0x1000'0000;
 
+// Machine-check interruption codes: an exigent condition, a repressible one.
+inline constexpr std::uint64_t kSystemDamage = 0x8000'0000'0000'0000;   // exigent
+inline constexpr std::uint64_t kChannelReport = 0x0040'0000'0000'0000;  // repressible
+
 // The fixture of statements about CPUs: a machine with one CPU (address 0), as after initial reset.
 // Each new PSW leads to a DIAGNOSE X'501' of its own, with everything disabled, so that a run ends
 // where the first interruption has led.

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import real_kvm  # noqa: E402
 
 PROGRAM = real_kvm.BUILD / "tests/conformance/conformance"
-LAST_LINE = re.compile(r"^conformance linux: (\d+) statements, (\d+) agree, (\d+) differ, (\d+) not on this host$",
+LAST_LINE = re.compile(r"^conformance linux: (\d+) statements, (\d+) agree, (\d+) differ, (\d+) not on this host(?:, \d+ argued)?$",
                        re.M)
 
 # What the emulator of the machine keeps Linux from doing; docs/real-kvm.md tells more of it.
