@@ -221,7 +221,8 @@ bool PropertyMachine::Stored(int page) { return (machine_.key(FrameOf(page)) & k
 Ending PropertyMachine::Run(const Psw& psw, bool steps) {
   constexpr std::uint64_t kWaitAtProgramNew = 0x1d0;
   constexpr std::uint64_t kWaitAtSupervisorCallNew = 0x1c0;
-  cpu().SetDebug({.single_step = steps});
+  const DebugRequest every_instruction{PerCode::kFetching, {0, ~std::uint64_t{0}}};
+  cpu().SetDebug(steps ? every_instruction : DebugRequest{});
   machine_.RunFrom(psw.address, psw.mask);
   cpu().SetDebug({});
   const auto old_psw = [this](std::uint64_t at) {
