@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <iterator>
+
+#include "base/big_endian.h"
 
 namespace lethe::emulated {
 namespace {
@@ -123,14 +125,14 @@ void CaseGenerator::FillRegisters(PropertyCase& one) {
 // What becomes of operands in the same registers, or of a padding byte that changes on the way, is
 // unpredictable.
 void CaseGenerator::KeepApart(const InstructionFields& fields, InstructionText& text) {
-  const auto odd = [this] { return OneIn(8) ? 1 : 0; };
-  text = fields.With(text, Field::kR1, static_cast<std::int64_t>(2 + 2 * Below(3) + odd()));
+  const auto perhaps_odd = [this](std::uint64_t even) {
+    return static_cast<std::int64_t>(OneIn(8) ? even + 1 : even);
+  };
+  text = fields.With(text, Field::kR1, perhaps_odd(2 + 2 * Below(3)));
+  const bool third_is_mask = (text >> 56) == 0xb9 || (text >> 56) == 0xb2;
   for (const Field field : {Field::kR2, Field::kR3}) {
-    if ((text >> 56) == 0xb9 || (text >> 56) == 0xb2) {
-      if (field == Field::kR3) continue;  // a mask
-    }
-    constexpr int kOthers[] = {8, 14};  // the others are used by EXECUTE
-    text = fields.With(text, field, kOthers[Below(2)] + odd());
+    if (field == Field::kR3 && third_is_mask) continue;
+    text = fields.With(text, field, perhaps_odd(OneIn(2) ? 8 : 14));  // EXECUTE uses the others
   }
   text = fields.With(text, Field::kB2, 0);
 }
@@ -143,7 +145,8 @@ void CaseGenerator::KeepApart(const InstructionFields& fields, PropertyCase& one
     address = end - 40 + Below(64);
     if (OneIn(2)) address &= ~std::uint64_t{7};
     std::uint64_t& length = one.start.general[(number + 1) % 16];
-    length = (OneIn(2) ? Below(80) : Below(3900)) & ~std::uint64_t{OneIn(2) ? 3u : 0u};
+    length = OneIn(2) ? Below(80) : Below(3900);
+    if (OneIn(2)) length &= ~std::uint64_t{3};
   };
   if (one.start.general[1] > 0xffff) one.start.general[1] = one.window.middle + 2 * kPageSize + 128;
   place(static_cast<int>(fields.Of(one.text, Field::kR1)), -3);
@@ -156,8 +159,7 @@ void CaseGenerator::FillStorage(const Instruction& row, const InstructionFields&
   std::vector<std::uint8_t>& frames = one.start.frames;
   frames.resize(PropertyMachine::kFrameBytes);
   for (std::size_t i = 0; i < frames.size(); i += 8) {
-    const std::uint64_t value = random_();
-    std::memcpy(&frames[i], &value, 8);
+    StoreBigEndian<std::uint64_t>(&frames[i], random_());
   }
   if (!IsDecimal(row) || OneIn(4)) return;
   // Decimal numbers: digits everywhere, and signs where the operands end.
