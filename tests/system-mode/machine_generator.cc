@@ -28,6 +28,8 @@ constexpr absl::string_view kIdentity[] = {"STFLE", "ECAG"};
 constexpr absl::string_view kUnbounded[] = {"CMPSC", "UPT"};
 constexpr absl::string_view kSubspace[] = {"BSG", "BSA"};
 constexpr absl::string_view kClockSetting[] = {"SCK", "PTFF", "ECTG"};
+constexpr absl::string_view kRotateThen[] = {"RNSBG", "ROSBG", "RXSBG"};
+constexpr absl::string_view kTranslations[] = {"TROO", "TROT", "TRTO", "TRTT"};
 constexpr absl::string_view kNotJudged[] = {"DIEBR", "DIDBR"};
 constexpr absl::string_view kDiffering[] = {"STCK",  "STCKF", "STCKE", "STPT",
                                             "STIDP", "STFL",  "ECTG"};
@@ -91,6 +93,13 @@ Sample MachineGenerator::MakeSample(const Instruction& instruction, std::uint32_
   while (true) {
     Sample sample = generator_.MakeSample(instruction, number);
     if (InChapter(instruction, emulated::FloatInstructions())) LimitRounding(sample);
+    // The test-only form ends QEMU; an odd R1, which it takes, keeps it busy.
+    if (!storage_keys_ && Contains(kRotateThen, instruction.mnemonic)) {
+      sample.stub.instruction[2] &= 0x7f;
+    }
+    if (!storage_keys_ && Contains(kTranslations, instruction.mnemonic)) {
+      sample.stub.instruction[3] &= 0xef;
+    }
     // R3 and M4 are of facilities that are not offered.
     if (instruction.mnemonic == "IPTE") sample.stub.instruction[2] = 0;
     // General register 0 has a meaning of its own in MOVE PAGE.
