@@ -173,11 +173,6 @@ bool UnequalLockedOperation(const Judged& judged) {
          ConditionCode(judged.theirs) != 0;
 }
 
-bool AccessBeforeBoundary(const Judged& judged) {
-  return judged.name() == "CSST" && IsProgram(judged.ours, ProgramCode::kSpecification) &&
-         IsAccessException(judged.theirs) && Forgiving(judged).End().Keys(kRecording).Agree();
-}
-
 bool BitLeftOfAddress(const Judged& judged) {
   return judged.name() == "TRTR" && (judged.request.psw_mask & Psw::kExtendedAddressing) == 0 &&
          Forgiving(judged).General(1, 0x8000'0000).Agree();
@@ -433,17 +428,6 @@ bool SpaceOfAccessRegister(const Judged& judged) {
              .Agree();
 }
 
-bool CommonSegment(const Judged& judged) {
-  return InAccessRegisterMode(judged.theirs) &&
-         IsProgram(judged.theirs, ProgramCode::kTranslationSpecification) &&
-         !IsProgram(judged.ours, ProgramCode::kTranslationSpecification);
-}
-
-bool ExternalBeforeEarly(const Judged& judged) {
-  return (IsExternal(judged.ours) && IsProgram(judged.theirs, ProgramCode::kSpecification)) ||
-         (IsExternal(judged.theirs) && IsProgram(judged.ours, ProgramCode::kSpecification));
-}
-
 constexpr Rule kOfHercules[] = {
     {"space identification in the access-register mode", SpaceOfAccessRegister},
     {"which of the access exceptions of two operands or two pages", OtherPageFirst},
@@ -459,7 +443,6 @@ constexpr Rule kOfHercules[] = {
     {"stores of TRANSLATE EXTENDED that its test byte prevents", NothingToTranslate},
     {"operands that are not stored after all", StoresNotDone},
     {"stores of PERFORM LOCKED OPERATION when it compares unequal", UnequalLockedOperation},
-    {"access before specification in COMPARE AND SWAP AND STORE", AccessBeforeBoundary},
     {"the bit left of a 31-bit address in TRTR", BitLeftOfAddress},
     {"a full target before a source that is invalid or not accessible", FullTargetFirst},
     {"well-formedness in CU12, CU24", NotWellFormed},
@@ -482,8 +465,6 @@ constexpr Rule kOfHercules[] = {
     {"rounding of logical numbers", RoundingOfLogical},
     {"ties that go away from zero", TiesAwayFromZero},
     {"inexactness in the code of a simulated exception", SimulatedInexactness},
-    {"a common segment on the way of an access list", CommonSegment},
-    {"an external interruption or an early specification exception", ExternalBeforeEarly},
 };
 
 // --- QEMU ----------------------------------------------------------------------------------------
@@ -599,10 +580,6 @@ bool RealAddressInterrupted(const Judged& judged) {
          IsCompleted(judged.theirs) && ConditionCode(judged.theirs) == 3;
 }
 
-bool StoresInPart(const Judged& judged) {
-  return IsProgram(judged.ours) && Forgiving(judged).Storage().Keys(kRecording).Agree();
-}
-
 bool AddressSpaceControl(const Judged& judged) {
   if (judged.name() != "SAC" && judged.name() != "SACF") return false;
   const bool to_registers = IsCompleted(judged.ours) &&
@@ -642,7 +619,6 @@ constexpr Rule kOfQemu[] = {
     {"the left half or code of the result of LOAD REAL ADDRESS", RestOfRealAddress},
     {"LOAD REAL ADDRESS does not tell the table's entry", EntryOfRealAddress},
     {"LOAD REAL ADDRESS is not interrupted by a table's format", RealAddressInterrupted},
-    {"stores in part before it is interrupted", StoresInPart},
     {"the access-register mode, and what SET ADDRESS SPACE CONTROL checks first",
      AddressSpaceControl},
     {"the PSW-key mask", KeyMask},
