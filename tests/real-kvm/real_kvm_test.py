@@ -22,8 +22,30 @@ NOT_ON_THIS_MACHINE = {
     "DirtyLog.ShowsWhereTheGuestStored": "a store that faults looks like a fetch: neighbours are mapped, too",
 }
 # Where an older kernel does otherwise than the one that the statements follow; docs/real-kvm.md.
+COMPARE_EXCHANGE = "no compare and exchange before 6.3"
+SECOND_SLOTS = "no second form of memory slots before 6.8"
+ULTRAVISOR_FEATURES = "no attributes for Ultravisor features before 6.7"
+STEPS = "steps do not end in interruptions before 6.6"
+EVENTS = "of a service event both low bits are delivered"
 OTHERWISE_ON = {
     "6.1": {
+        "Capability.MemoryOperationsKnowKeysAbsoluteStorageAndCompareAndExchange": COMPARE_EXCHANGE,
+        "Capability.WhatAllKernelsForThisArchitectureOffer": SECOND_SLOTS,
+        "MemorySlot.TheSecondFormDoesTheSame": SECOND_SLOTS,
+        "MemorySlot.TheSecondFormHasNoMemoryDescriptorsHere": SECOND_SLOTS,
+        "VirtualMachine.StructuresThatCannotBeReadAreFaults": SECOND_SLOTS,
+        "VirtualMachine.CpuAddressesEndAtTheLargestOneAnnounced": "only 32 bits of a CPU address are looked at",
+        "CpuModel.HasItsAttributes": ULTRAVISOR_FEATURES,
+        "CpuModel.IsAFaultWhereItCannotBeReadOrWritten": ULTRAVISOR_FEATURES,
+        "CpuModel.UltravisorFeaturesAreASubsetOfTheHosts": ULTRAVISOR_FEATURES,
+        "CpuModel.UltravisorFeaturesAreSettledByTheFirstCpu": ULTRAVISOR_FEATURES,
+        "Delivery.ServiceEventAlone": EVENTS,
+        "Delivery.ServiceEventsComeFirstAndAlone": EVENTS,
+        "Flic.TheGuestTakesServiceEventsBeforeTheServiceCall": EVENTS,
+        "GuestDebug.AnInterruptionThatIsTakenIsAStep": STEPS,
+        "GuestDebug.AStepEndsInTheProgramInterruptionThatItMeets": STEPS,
+        "GuestDebug.AStepOverAnOperationExceptionEndsInIt": STEPS,
+        "GuestDebug.AStepOverWhatTheUserInterruptsEndsInTheInterruption": STEPS,
     },
 }
 
