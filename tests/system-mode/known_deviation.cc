@@ -600,6 +600,18 @@ bool RegisterOfTestBlock(const Judged& judged) {
   return judged.name() == "TB" && IsCompleted(judged.ours) && Forgiving(judged).General(0).Agree();
 }
 
+// The target's, not that of EXECUTE.
+bool LengthOfTarget(const Judged& judged) {
+  return (judged.name() == "EX" || judged.name() == "EXRL") &&
+         Forgiving(judged).Low(Lowcore::kProgramLength, 1).Agree();
+}
+
+// Everything else is done by then.
+bool OverflowIgnored(const Judged& judged) {
+  return IsProgram(judged.ours, ProgramCode::kFixedPointOverflow) && IsCompleted(judged.theirs) &&
+         Forgiving(judged).End().Agree();
+}
+
 bool ExternalLater(const Judged& judged) { return IsExternal(judged.ours); }
 
 constexpr Rule kOfQemu[] = {
@@ -623,6 +635,8 @@ constexpr Rule kOfQemu[] = {
      AddressSpaceControl},
     {"the PSW-key mask", KeyMask},
     {"general register 0 after TEST BLOCK", RegisterOfTestBlock},
+    {"no fixed-point overflow interruption", OverflowIgnored},
+    {"the length of an instruction that EXECUTE executes", LengthOfTarget},
     {"a pending external interruption is taken later", ExternalLater},
     {"which of the access exceptions of two operands or two pages", OtherPageFirst},
 };

@@ -3,7 +3,8 @@
 // state and in the problem state.
 //
 //   system_mode --oracle=FILE --witness=qemu|hercules [--program=COMMAND] [--seed=N] [--samples=N]
-//               [--cases=N] [--only=MNEMONIC] [--chapter=control|general|float|hexfloat|decimal]
+//               [--cases=N] [--only=MNEMONIC]
+//               [--chapter=control|general|float|hexfloat|decimal|execute]
 //               [--report=FILE] [--keep=DIRECTORY] [--known] [--verbose]
 //
 // --samples: different encodings of each instruction; --cases: inputs for each of them. --report
@@ -121,8 +122,9 @@ absl::StatusOr<absl::Span<const emulated::Instruction>> Chapter(absl::string_vie
   if (name == "float") return emulated::FloatInstructions();
   if (name == "hexfloat") return emulated::HexFloatInstructions();
   if (name == "decimal") return emulated::DecimalInstructions();
+  if (name == "execute") return emulated::ExecuteInstructions();
   return Refuse(absl::StrCat("--chapter=", name),
-                "expected control, general, float, hexfloat or decimal");
+                "expected control, general, float, hexfloat, decimal or execute");
 }
 
 // Gone with everything in it, unless it was named by the user.

@@ -53,7 +53,8 @@ def processor(build):
     yield Part("cpu-user", "single instructions beside QEMU's user-mode CPU",
                [*differential, "--rounds=2", "--cases=64"],
                [*differential, "--rounds=260", "--cases=400"])
-    for witness, chapter in (("qemu", "control"), ("hercules", "control"), ("hercules", "general"),
+    for witness, chapter in (("qemu", "control"), ("qemu", "execute"), ("hercules", "control"),
+                             ("hercules", "execute"), ("hercules", "general"),
                              ("hercules", "float"), ("hercules", "hexfloat"),
                              ("hercules", "decimal")):
         system_mode = [f"{build}/tests/system-mode/system_mode", f"--witness={witness}",
