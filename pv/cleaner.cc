@@ -123,6 +123,7 @@ void Cleaner::Forget() {
     std::lock_guard lock(mutex_);
     waiting_ = false;
     left_ = 0;
+    left_pages_ = {};
   }
   changed_.notify_all();
 }
@@ -172,7 +173,11 @@ bool Cleaner::idle() const {
 
 Zombies Cleaner::zombies() const {
   std::lock_guard lock(mutex_);
-  return {waiting_ ? 1u : 0u, running_, left_};
+  PageSum pages;
+  if (waiting_) pages.Add(waiting_pages_);
+  pages.Add(running_pages_.value());
+  pages.Add(left_pages_.value());
+  return {waiting_ ? 1u : 0u, running_, left_, pages.value()};
 }
 
 void Cleaner::EnterService() {
@@ -196,12 +201,17 @@ void Cleaner::Run() {
     ++running_;
     begun_ = std::chrono::steady_clock::now();
     const std::optional<std::uint64_t> pages = waiting_pages_;
+    running_pages_.Add(pages);
     lock.unlock();
     changed_.notify_all();
     const CleaningEnd end = Clean(pages);
     lock.lock();
     --running_;
-    if (end == CleaningEnd::kInterrupted || end == CleaningEnd::kFailed) ++left_;
+    running_pages_.Remove(pages);
+    if (end == CleaningEnd::kInterrupted || end == CleaningEnd::kFailed) {
+      ++left_;
+      left_pages_.Add(pages);
+    }
     changed_.notify_all();
   }
   std::erase(in_service_, gettid());

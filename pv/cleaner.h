@@ -41,11 +41,33 @@ struct Cleaning {
   std::optional<std::uint64_t> pages;  // as handed over
 };
 
+// A sum of amounts some of which may be unknown.
+class PageSum {
+ public:
+  void Add(std::optional<std::uint64_t> pages) { Count(pages, +1); }
+  void Remove(std::optional<std::uint64_t> pages) { Count(pages, -1); }
+  // No value: one of them is unknown.
+  std::optional<std::uint64_t> value() const {
+    return unknown_ == 0 ? std::optional(known_) : std::nullopt;
+  }
+
+ private:
+  void Count(std::optional<std::uint64_t> pages, int sign) {
+    if (!pages) unknown_ += sign;
+    known_ += sign * pages.value_or(0);
+  }
+  std::uint64_t known_ = 0;
+  int unknown_ = 0;
+};
+
 // Guests of this VM that are not clean yet.
 struct Zombies {
   unsigned waiting = 0;   // set aside; at most one
   unsigned cleaning = 0;  // PERFORM runs
   unsigned left = 0;      // interrupted or failed: for the next DISABLE or the end of the VM
+  // Of all of them, as handed over (how far a PERFORM is the kernel does not tell); none: not
+  // known.
+  std::optional<std::uint64_t> pages = 0;
 
   unsigned total() const { return waiting + cleaning + left; }
 };
@@ -115,7 +137,9 @@ class Cleaner {
   bool waiting_ = false;  // a guest was handed over and PERFORM has not begun
   std::optional<std::uint64_t> waiting_pages_;
   unsigned running_ = 0;
+  PageSum running_pages_;
   unsigned left_ = 0;
+  PageSum left_pages_;
   std::chrono::steady_clock::time_point begun_;  // the newest PERFORM
   int urgency_ = 0;
   bool memory_is_short_ = false;

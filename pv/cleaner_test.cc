@@ -122,19 +122,22 @@ TEST_F(CleanerTest, CleansSeveralAtATimeIfToldSo) {
   Cleaner cleaner(kvm::PvCommand(*vm_), {.concurrency = 3}, events_);
   for (int i = 1; i <= 3; ++i) {
     SetAsideAGuest();
-    cleaner.HandOver();
+    cleaner.HandOver(10 * i);
     gate.AwaitArrival(i);
     EXPECT_TRUE(cleaner.WaitForRoom(kNow));
   }
+  EXPECT_EQ(cleaner.zombies().pages, 60u);
   SetAsideAGuest();
   cleaner.HandOver();
   EXPECT_FALSE(cleaner.WaitForRoom(kNow));
   EXPECT_EQ(cleaner.zombies().cleaning, 3u);
   EXPECT_EQ(cleaner.zombies().waiting, 1u);
+  EXPECT_EQ(cleaner.zombies().pages, std::nullopt);
   gate.Open();
   cleaner.WaitUntilIdle();
   EXPECT_EQ(kernel_.secure_configurations(), 0);
   EXPECT_EQ(cleaner.zombies().total(), 0u);
+  EXPECT_EQ(cleaner.zombies().pages, 0u);
 }
 
 TEST_F(CleanerTest, TellsWhatCameOfEachGuest) {
@@ -153,7 +156,7 @@ TEST_F(CleanerTest, TellsWhatCameOfEachGuest) {
                     .error = error,
                     .rc = 1,
                     .rrc = 42});
-    cleaner.HandOver();
+    cleaner.HandOver(5);
     cleaner.WaitUntilIdle();
   }
   ASSERT_EQ(ends.size(), 4u);
@@ -164,8 +167,10 @@ TEST_F(CleanerTest, TellsWhatCameOfEachGuest) {
   EXPECT_EQ(ends[3].end, CleaningEnd::kFailed);
   // The last two are left to the next DISABLE.
   EXPECT_EQ(cleaner.zombies().left, 2u);
+  EXPECT_EQ(cleaner.zombies().pages, 10u);
   cleaner.Forget();
   EXPECT_EQ(cleaner.zombies().total(), 0u);
+  EXPECT_EQ(cleaner.zombies().pages, 0u);
 }
 
 // The scheduling class of the thread that is inside PERFORM.

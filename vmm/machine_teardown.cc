@@ -15,6 +15,7 @@ TeardownStatus MachineTeardown::status() const {
   status.is_protected = protection.is_protected();
   status.waiting = zombies.waiting + zombies.left;
   status.cleaning = zombies.cleaning;
+  status.pages_owed = zombies.pages;
   status.pressure = protection.pressure();
   if (machine_.shutdown().reaper_alive()) status.reaper = machine_.shutdown().reaper_pid();
   for (const TeardownKind kind : {TeardownKind::kReboot, TeardownKind::kShutdown})

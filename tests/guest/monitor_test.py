@@ -190,6 +190,7 @@ class ProtectedTest(SocketTestCase):
             monitor.do("x-lethe-set-destroy-policy", reboot="lazy")
             monitor.do("stop")
             self.assertTrue(monitor.do("x-lethe-query-teardown")["protected"])
+            self.assertEqual(monitor.do("x-lethe-query-teardown")["pages-owed"], 0)
             monitor.do("system_reset")
             monitor.expect("RESET")
             self.assertEqual(monitor.status(), "paused")

@@ -197,8 +197,9 @@ constexpr std::array<MonitorCommand, 14> kCommands{{
      &QueryDestroyPolicy},
     {"x-lethe-query-teardown",
      {},
-     "protected, waiting, cleaning, pressure, reaper-alive, reaper-pid (if alive), pages-owed (if "
-     "known), decisions (list of kind, strategy, lazy, reasons)",
+     "protected, waiting, cleaning, pressure, reaper-alive, reaper-pid (if alive), pages-owed (of "
+     "4 KiB, as counted when earlier lives ended; if known), decisions (list of kind, strategy, "
+     "lazy, reasons)",
      kAlways,
      "Says how far earlier lives of the guest are cleaned, and what was decided for the last "
      "reboot and shutdown.",

@@ -16,9 +16,10 @@ struct TeardownStatus {
   unsigned waiting = 0;       // earlier ones, set aside, not being cleaned yet
   unsigned cleaning = 0;      // earlier ones being cleaned
   PressureLevel pressure = PressureLevel::kNone;
-  std::optional<std::int64_t> reaper;       // its process, while it lives
-  std::optional<std::uint64_t> pages_owed;  // if known
-  std::vector<DestroyDecision> decisions;   // the last one of each kind
+  std::optional<std::int64_t> reaper;  // its process, while it lives
+  // Of 4 KiB, of earlier lives, as counted when they ended; if known.
+  std::optional<std::uint64_t> pages_owed;
+  std::vector<DestroyDecision> decisions;  // the last one of each kind
 };
 
 // What the monitor asks of the destroy policy and those who carry it out. Any thread.
