@@ -252,6 +252,7 @@ void CaseGenerator::FillSpecial(const Instruction& row, const InstructionFields&
   static constexpr absl::string_view kLinkage[] = {"BAKR", "PR", "EREG", "EREGG", "ESTA", "MSTA"};
   static constexpr absl::string_view kTraces[] = {"TRACE", "TRACG"};
   if (IsOneOf(kLinkage, row)) FillLinkageStack(one);
+  if (row.mnemonic == "ESTA") one.start.general[fields.Of(one.text, Field::kR2)] = Below(6);
   if (IsOneOf(kTraces, row)) {
     constexpr std::uint64_t kExplicit = 1;
     one.start.control[12] =

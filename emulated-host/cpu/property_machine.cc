@@ -86,7 +86,7 @@ PropertyMachine::PropertyMachine() : machine_(kStorage), image_(kStorage) {
 std::uint64_t PropertyMachine::NewTable() {
   const std::uint64_t table = next_table_;
   next_table_ += kTableBytes;
-  LETHE_CHECK(next_table_ <= kStorage);
+  LETHE_CHECK(machine_.bytes(next_table_) <= EndOfStorage());
   return table;
 }
 

@@ -88,6 +88,9 @@ class PropertyMachine {
   // Puts text into storage, wherever it is mapped; the program has no other bytes.
   void PutText(std::uint64_t at, InstructionText text, int length);
 
+  // Real storage behind which there is none; as much as half of a window.
+  std::uint8_t* EndOfStorage() { return machine_.bytes(kStorage - kWindowPages / 2 * kPageSize); }
+
   // All of the state, and whatever else an earlier instruction may have changed.
   void Load(const MachineState& state);
   MachineState Save();
