@@ -287,9 +287,15 @@ TEST_P(OneRegisterOf, CanBeSetAndRead) {
 
 TEST_P(OneRegisterOf, SurvivesARun) {
   EXPECT_EQ(SetOneRegister(GetParam().id, GetParam().value), 0);
-  if (GetParam().id == abi::KVM_REG_S390_CPU_TIMER) GTEST_SKIP() << "it runs";
   Complete({});
-  EXPECT_EQ(OneRegister(GetParam().id), GetParam().value);
+  const std::uint64_t value = OneRegister(GetParam().id);
+  if (GetParam().id == abi::KVM_REG_S390_CPU_TIMER) {  // it runs meanwhile
+    constexpr std::uint64_t kDays = std::uint64_t{1} << 52;
+    EXPECT_LE(value, GetParam().value);
+    EXPECT_GT(value, GetParam().value - kDays);
+  } else {
+    EXPECT_EQ(value, GetParam().value);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
