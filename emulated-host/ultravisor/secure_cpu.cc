@@ -40,7 +40,7 @@ void SecureCpu::Forget() {
   state_ = State::kIdle;
   new_prefix_ = kNoPrefix;
   store_status_ = false;
-  restart_due_ = false;
+  restart_orders_.CarryOut();
 }
 
 void SecureCpu::GiveBack() {
@@ -82,6 +82,7 @@ SecureCpu::Next SecureCpu::Complete(const HostAnswer& answer) {
     const bool allowed =
         answer.program == ProgramCode::kSpecification || answer.program == ProgramCode::kOperand;
     if (!instruction.takes_program || !allowed) return Next::kValidity;
+    TakeSignalBack();
     Interrupt(answer.program, instruction.length);
     return Next::kRun;
   }
@@ -127,19 +128,25 @@ void SecureCpu::Signal(std::uint16_t address, Order order) {
 // Hosts let the other CPU go before they answer this one: a restart is due at once.
 void SecureCpu::AnnounceSignal() {
   if (outstanding_.function != kRestartOrder) return;
-  Signal(outstanding_.other_cpu, [](SecureCpu& other) {
-    if (other.run_state_ == RunState::kStopped) other.restart_due_ = true;
+  Signal(outstanding_.other_cpu, [this](SecureCpu& other) {
+    if (other.run_state_ == RunState::kStopped) {
+      outstanding_.restart = other.restart_orders_.Give();
+    }
   });
+}
+
+// The host has refused what was announced.
+void SecureCpu::TakeSignalBack() {
+  if (!outstanding_.restart) return;
+  Signal(outstanding_.other_cpu,
+         [this](SecureCpu& other) { other.restart_orders_.TakeBack(*outstanding_.restart); });
 }
 
 // Orders that concern registers of another CPU, which the host cannot see to.
 void SecureCpu::CompleteSignal(std::uint8_t cc) {
+  if (cc != 0) return TakeSignalBack();
   const Outstanding& order = outstanding_;
   Signal(order.other_cpu, [&](SecureCpu& other) {
-    if (cc != 0) {
-      if (order.function == kRestartOrder) other.restart_due_ = false;
-      return;
-    }
     switch (order.function) {
       case kStopAndStoreStatus:
         if (other.run_state_ == RunState::kStopped) {

@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/types/span.h"
 #include "emulated-host/cpu/cpu.h"
 #include "emulated-host/cpu/program_interruption.h"
 #include "emulated-host/cpu/registers.h"
+#include "emulated-host/ultravisor/restart_orders.h"
 #include "emulated-host/ultravisor/uvc.h"
 
 namespace lethe::emulated {
@@ -84,7 +86,7 @@ class SecureCpu {
 
   // Another CPU of the guest has restarted this one (SIGP) while it was stopped: the Ultravisor
   // exchanges the PSWs when the CPU runs again. True: do it now, before anything else; once.
-  bool TakeRestart() { return restart_due_.exchange(false); }
+  bool TakeRestart() { return restart_orders_.CarryOut(); }
 
   // The parameter of a service-signal interruption as the guest gets it: the host's event bits,
   // and instead of the host's SCCB address the outstanding one.
@@ -125,6 +127,7 @@ class SecureCpu {
     std::size_t size = 0;
     std::uint16_t other_cpu = 0;  // SIGP
     std::uint64_t parameter = 0;
+    std::optional<RestartOrders::Round> restart;  // the other CPU has this order already
   };
   static constexpr std::uint8_t kAnyCc = 0xf;
   static constexpr std::uint64_t kNoPrefix = ~std::uint64_t{0};
@@ -148,6 +151,7 @@ class SecureCpu {
   void Signal(std::uint16_t address, Order order);
   void AnnounceSignal();
   void CompleteSignal(std::uint8_t cc);
+  void TakeSignalBack();
   void CompleteServiceCall();
 
   void TakeForm(const Form& form, const Exit& exit);
@@ -191,7 +195,7 @@ class SecureCpu {
   // restart PSW is to be loaded when it runs.
   std::atomic<std::uint64_t> new_prefix_{kNoPrefix};
   std::atomic<bool> store_status_{false};
-  std::atomic<bool> restart_due_{false};
+  RestartOrders restart_orders_;
 
   // Of the time before the CPU was given to the configuration.
   Registers before_;

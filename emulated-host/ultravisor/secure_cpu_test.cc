@@ -63,19 +63,21 @@ class SecureCpuTest : public ::testing::Test {
   std::uint8_t cc() { return cpu_.registers().psw.mask >> 44 & 3; }
 
   // Runs one instruction; the CPU stops for it.
-  void Execute(std::initializer_list<std::uint8_t> text) {
+  void Execute(std::initializer_list<std::uint8_t> text) { ExecuteOn(*secure_, text); }
+  void ExecuteOn(SecureCpu& secure, std::initializer_list<std::uint8_t> text) {
     std::copy(text.begin(), text.end(), at(kProgram));
     machine_.group().PurgePage(kProgram);
-    cpu_.SetPsw({kMask64, kProgram});
-    ASSERT_EQ(secure_->Enter({}), Next::kRun);
-    const Exit exit = cpu_.Run();
+    secure.cpu().SetPsw({kMask64, kProgram});
+    ASSERT_EQ(secure.Enter({}), Next::kRun);
+    const Exit exit = secure.cpu().Run();
     ASSERT_EQ(exit.reason, Exit::Reason::kInstruction);
-    secure_->Take(exit);
+    secure.Take(exit);
   }
   // The same, and the host gets to see it.
-  void Intercept(std::initializer_list<std::uint8_t> text) {
-    Execute(text);
-    ASSERT_EQ(secure_->Enter({}), Next::kIntercept);
+  void Intercept(std::initializer_list<std::uint8_t> text) { InterceptOn(*secure_, text); }
+  void InterceptOn(SecureCpu& secure, std::initializer_list<std::uint8_t> text) {
+    ExecuteOn(secure, text);
+    ASSERT_EQ(secure.Enter({}), Next::kIntercept);
   }
   // Did the guest get this program interruption?
   bool Interrupted(ProgramCode code) {
@@ -313,6 +315,72 @@ TEST_F(SecureCpuTest, AStoppedCpuIsRestartedWithoutTheHost) {
 
   Intercept({0xae, 0x42, 0x00, kRestart});
   ASSERT_TRUE(ultravisor_.CpuInitialReset(*other_secure_).ok());
+  EXPECT_FALSE(other_secure_->TakeRestart());
+}
+
+// Two CPUs that restart a third one, which is stopped.
+class TwoRestarts : public SecureCpuTest {
+ protected:
+  static constexpr std::uint8_t kOperating = 1, kStopped = 2;
+  static constexpr HostAnswer kBusy{{}, 2, ProgramCode::kNone};
+
+  TwoRestarts() {
+    third_secure_ = Make(third_);
+    LETHE_CHECK(ultravisor_.SetCpuState(*third_secure_, kOperating).ok());
+    StopOther();
+  }
+  ~TwoRestarts() override { ultravisor_.DestroyCpu(third_secure_); }
+
+  void StopOther() { LETHE_CHECK(ultravisor_.SetCpuState(*other_secure_, kStopped).ok()); }
+  void Restart(SecureCpu& sender) {
+    sender.cpu().registers().general[2] = other_secure_->address();
+    InterceptOn(sender, {0xae, 0x42, 0x00, 0x06});
+  }
+
+  Cpu third_{model_, 2, machine_.storage(), machine_.group(), machine_};
+  std::unique_ptr<SecureCpu> third_secure_;
+};
+
+TEST_F(TwoRestarts, TheSecondRefusedLeavesTheFirst) {
+  Restart(*secure_);
+  Restart(*third_secure_);
+  EXPECT_EQ(third_secure_->Enter(kBusy), Next::kRun);
+  EXPECT_EQ(secure_->Enter({}), Next::kRun);
+  EXPECT_TRUE(other_secure_->TakeRestart());
+  EXPECT_FALSE(other_secure_->TakeRestart());
+}
+
+TEST_F(TwoRestarts, TheFirstRefusedLeavesTheSecond) {
+  Restart(*secure_);
+  Restart(*third_secure_);
+  EXPECT_EQ(third_secure_->Enter({}), Next::kRun);
+  EXPECT_EQ(secure_->Enter(kBusy), Next::kRun);
+  EXPECT_TRUE(other_secure_->TakeRestart());
+  EXPECT_FALSE(other_secure_->TakeRestart());
+}
+
+TEST_F(TwoRestarts, BothRefusedLeaveNone) {
+  Restart(*secure_);
+  Restart(*third_secure_);
+  EXPECT_EQ(third_secure_->Enter(kBusy), Next::kRun);
+  EXPECT_EQ(secure_->Enter(kBusy), Next::kRun);
+  EXPECT_FALSE(other_secure_->TakeRestart());
+}
+
+TEST_F(TwoRestarts, OneRefusedLateLeavesTheNext) {
+  Restart(*secure_);
+  EXPECT_TRUE(other_secure_->TakeRestart());
+  StopOther();
+  Restart(*third_secure_);
+  EXPECT_EQ(secure_->Enter(kBusy), Next::kRun);
+  EXPECT_EQ(third_secure_->Enter({}), Next::kRun);
+  EXPECT_TRUE(other_secure_->TakeRestart());
+}
+
+TEST_F(TwoRestarts, AProgramInterruptionIsARefusal) {
+  Restart(*secure_);
+  EXPECT_EQ(secure_->Enter({{}, 0, ProgramCode::kOperand}), Next::kRun);
+  EXPECT_TRUE(Interrupted(ProgramCode::kOperand));
   EXPECT_FALSE(other_secure_->TakeRestart());
 }
 
