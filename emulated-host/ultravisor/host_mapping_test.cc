@@ -163,7 +163,7 @@ TEST_F(HostMappingTest, TheAliasIsNotInCoreDumps) {
   EXPECT_NE(text.substr(flags, text.find('\n', flags) - flags).find(" dd"), std::string::npos);
 }
 
-TEST(HostRegionTest, OneRangeIsOneRegion) {
+TEST(HostMappingRegions, OneRangeIsOneRegion) {
   HostMapping mapping([](HostRegion&, std::size_t) {});
   constexpr std::size_t kSize = 16 * kPageSize;
   auto* const memory = static_cast<std::uint8_t*>(

@@ -3,10 +3,11 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <new>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
@@ -69,23 +70,36 @@ HostRegion::~HostRegion() {
 
 void HostRegion::Show(const View& view) {
   LETHE_CHECK(view.first_page + view.pages <= pages());
-  const std::lock_guard lock(views_lock_);
-  for (View& known : views_) {
-    if (known.code != view.code) continue;
-    known = view;
-    return;
+  if (forgotten_) return;
+  const std::lock_guard lock(views_mutex_);
+  auto views = std::make_unique<Views>(*views_);
+  const auto known = std::find_if(views->begin(), views->end(),
+                                  [&](const View& other) { return other.code == view.code; });
+  if (known != views->end()) {
+    *known = view;
+  } else {
+    views->push_back(view);
   }
-  views_.push_back(view);
+  Publish(std::move(views));
 }
 
 void HostRegion::Hide(const std::atomic<std::uint8_t>* code) {
-  const std::lock_guard lock(views_lock_);
-  std::erase_if(views_, [code](const View& view) { return view.code == code; });
+  if (forgotten_) return;
+  const std::lock_guard lock(views_mutex_);
+  auto views = std::make_unique<Views>(*views_);
+  std::erase_if(*views, [code](const View& view) { return view.code == code; });
+  Publish(std::move(views));
+}
+
+// Who begins to purge from now on finds the new list: once nobody purges, nobody has the old one.
+void HostRegion::Publish(std::unique_ptr<const Views> views) {
+  published_ = views.get();
+  while (purging_ != 0) sched_yield();
+  views_ = std::move(views);
 }
 
 void HostRegion::ForgetViews() {
-  forgotten_ = true;  // the list itself may be in any state
-  views_lock_.Break();
+  forgotten_ = true;  // who was purging may never end
 }
 
 void HostRegion::FindPresent(std::size_t first, std::size_t count, unsigned char* result) const {
@@ -132,12 +146,13 @@ void HostRegion::Foretell(std::size_t page, PageState state) const {
 
 template <typename Which>
 void HostRegion::PurgeViews(std::size_t page, Which&& which) const {
-  if (forgotten_.load(std::memory_order_relaxed)) return;
-  const std::lock_guard lock(views_lock_);
-  for (const View& view : views_) {
+  if (forgotten_) return;
+  ++purging_;
+  for (const View& view : *published_.load()) {
     const std::size_t at = page - view.first_page;  // wraps for those before
     if (at < view.pages && which(view, at)) view.purger->PurgePage(view.absolute + (at << 12));
   }
+  --purging_;
 }
 
 void HostRegion::Purge(std::size_t page) const {

@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "emulated-host/storage/page_state.h"
-#include "emulated-host/ultravisor/breakable_lock.h"
 
 namespace lethe::emulated {
 
@@ -65,6 +65,7 @@ class HostRegion {
   void Show(const View& view);
   void Hide(const std::atomic<std::uint8_t>* code);
   // For who goes on without the threads that may have been killed inside of any function here.
+  // Nothing is purged any more.
   void ForgetViews();
 
   // Is the page backed by memory right now (what a walk over page tables would find)?
@@ -89,6 +90,9 @@ class HostRegion {
  private:
   friend class HostMapping;
   HostRegion() = default;
+  using Views = std::vector<View>;
+
+  void Publish(std::unique_ptr<const Views> views);
   template <typename Which>
   void PurgeViews(std::size_t page, Which&& which) const;
 
@@ -96,8 +100,12 @@ class HostRegion {
   std::uint8_t* bytes_ = nullptr;
   std::size_t size_ = 0;
   std::atomic<std::uint32_t>* states_ = nullptr;
-  mutable BreakableLock views_lock_;
-  std::vector<View> views_;
+  // A list that is published does not change, so who purges waits for nobody: that may be a thread
+  // of the lowest priority, and one that runs a CPU. Who replaces the list waits for them.
+  std::mutex views_mutex_;  // guards views_
+  std::unique_ptr<const Views> views_ = std::make_unique<const Views>();
+  std::atomic<const Views*> published_{views_.get()};
+  mutable std::atomic<unsigned> purging_{0};  // who may use a list
   std::atomic<bool> forgotten_{false};
   std::atomic<bool> watched_{false};
   // Per chunk: may some of its pages be in the client's page table?

@@ -6,7 +6,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "base/check.h"
@@ -86,6 +89,86 @@ TEST_F(HostRegionTest, ASlotThatIsGoneLeavesTheOther) {
   region_->Purge(0);
   region_->Purge(kPages - 1);
   EXPECT_THAT(purges_.pages, ElementsAre(kHigh + 0x3000));
+}
+
+// Waits for the CPUs of its machine.
+class SlowPurges : public PagePurger {
+ public:
+  void PurgePage(std::uint64_t) override {
+    begun.set_value();
+    go_on.get_future().wait();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    done = true;
+  }
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  bool done = false;
+};
+
+TEST_F(HostRegionTest, APurgeHoldsUpNoOther) {
+  SlowPurges slow;
+  region_->Show({0, kPages / 2, 0, &slow, lower_.data()});
+  std::thread cleaner([&] { region_->Purge(0); });
+  slow.begun.get_future().wait();
+  region_->PurgeCode(1);
+  region_->Purge(kPages - 1);
+  EXPECT_THAT(purges_.pages, ElementsAre(kHigh + 0x3000));
+  slow.go_on.set_value();
+  cleaner.join();
+}
+
+TEST_F(HostRegionTest, ASlotIsGoneWhenNobodyPurgesItAnyMore) {
+  SlowPurges slow;
+  region_->Show({0, kPages / 2, 0, &slow, lower_.data()});
+  std::thread cleaner([&] { region_->Purge(0); });
+  slow.begun.get_future().wait();
+  slow.go_on.set_value();
+  region_->Hide(lower_.data());
+  EXPECT_TRUE(slow.done);
+  cleaner.join();
+}
+
+// As if the thread that purges had been killed.
+TEST_F(HostRegionTest, ForgottenViewsWaitForNobody) {
+  SlowPurges slow;
+  region_->Show({0, kPages / 2, 0, &slow, lower_.data()});
+  std::thread cleaner([&] { region_->Purge(0); });
+  slow.begun.get_future().wait();
+  region_->ForgetViews();
+  region_->Purge(kPages - 1);
+  region_->Hide(lower_.data());
+  EXPECT_THAT(purges_.pages, IsEmpty());
+  slow.go_on.set_value();
+  cleaner.join();
+}
+
+TEST_F(HostRegionTest, SlotsComeAndGoWhilePagesArePurged) {
+  std::atomic<bool> over{false};
+  class Counts : public PagePurger {
+   public:
+    void PurgePage(std::uint64_t) override { ++count; }
+    std::atomic<int> count{0};
+  };
+  std::vector<std::thread> cleaners;
+  for (int i = 0; i < 2; ++i) {
+    cleaners.emplace_back([&] {
+      while (!over) {
+        region_->PurgeCode(0);
+        region_->PurgeCode(kPages - 1);
+      }
+    });
+  }
+  for (int turn = 0; turn < 200; ++turn) {
+    auto counts = std::make_unique<Counts>();
+    auto code = std::make_unique<std::array<std::atomic<std::uint8_t>, kPages>>();
+    (*code)[0] = 1;
+    region_->Show({0, kPages, kHigh * 2, counts.get(), code->data()});
+    region_->PurgeCode(0);
+    EXPECT_GE(counts->count, 1);
+    region_->Hide(code->data());
+  }
+  over = true;
+  for (std::thread& cleaner : cleaners) cleaner.join();
 }
 
 TEST_F(HostRegionTest, ForgottenViewsAreNotPurged) {
