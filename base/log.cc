@@ -36,25 +36,25 @@ void WriteLine(int descriptor, LogLevel level, absl::string_view message) {
 }  // namespace
 
 Log Log::ToStandardError(LogLevel highest) {
-  return Log([highest](LogLevel level, absl::string_view message) {
-    if (level <= highest) WriteLine(STDERR_FILENO, level, message);
-  });
+  return {highest, [](LogLevel level, absl::string_view message) {
+            WriteLine(STDERR_FILENO, level, message);
+          }};
 }
 
 absl::StatusOr<Log> Log::ToFile(const std::string& path, LogLevel highest) {
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!file)
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot write the log to '", path, "'"));
-  return Log([highest, file = std::make_shared<UniqueFd>(std::move(file))](
-                 LogLevel level, absl::string_view message) {
-    if (level <= highest) WriteLine(file->get(), level, message);
+  return Log(highest, [file = std::make_shared<UniqueFd>(std::move(file))](
+                          LogLevel level, absl::string_view message) {
+    WriteLine(file->get(), level, message);
   });
 }
 
-Log Log::To(std::function<void(LogLevel, absl::string_view)> sink) { return Log(std::move(sink)); }
-
-Log Log::Silent() {
-  return Log([](LogLevel, absl::string_view) {});
+Log Log::To(std::function<void(LogLevel, absl::string_view)> sink) {
+  return {LogLevel::kDebug, std::move(sink)};
 }
+
+Log Log::Silent() { return {std::nullopt, nullptr}; }
 
 }  // namespace lethe

@@ -2,7 +2,9 @@
 #define LETHE_BASE_LOG_H_
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,14 +26,23 @@ class Log {
   // Nowhere.
   static Log Silent();
 
-  void Error(absl::string_view message) const { sink_(LogLevel::kError, message); }
-  void Warning(absl::string_view message) const { sink_(LogLevel::kWarning, message); }
-  void Info(absl::string_view message) const { sink_(LogLevel::kInfo, message); }
-  void Debug(absl::string_view message) const { sink_(LogLevel::kDebug, message); }
+  void Error(absl::string_view message) const { Write(LogLevel::kError, message); }
+  void Warning(absl::string_view message) const { Write(LogLevel::kWarning, message); }
+  void Info(absl::string_view message) const { Write(LogLevel::kInfo, message); }
+  void Debug(absl::string_view message) const { Write(LogLevel::kDebug, message); }
+  // Are messages of this level written? To be asked before a text is made of something frequent.
+  bool Wants(LogLevel level) const { return highest_.has_value() && level <= *highest_; }
 
  private:
-  explicit Log(std::function<void(LogLevel, absl::string_view)> sink) : sink_(std::move(sink)) {}
-  std::function<void(LogLevel, absl::string_view)> sink_;
+  using Sink = std::function<void(LogLevel, absl::string_view)>;
+
+  Log(std::optional<LogLevel> highest, Sink sink) : highest_(highest), sink_(std::move(sink)) {}
+  void Write(LogLevel level, absl::string_view message) const {
+    if (Wants(level)) sink_(level, message);
+  }
+
+  std::optional<LogLevel> highest_;  // nullopt: none
+  Sink sink_;
 };
 
 }  // namespace lethe

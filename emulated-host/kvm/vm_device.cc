@@ -56,7 +56,8 @@ int VmDevice::Ioctl(unsigned long request, std::uintptr_t argument) {
   const IoctlRow<VmDevice>* const row = FindIoctl(VmDeviceTable::kRows, request);
   if (row == nullptr) return -ENOTTY;
   const int result = (this->*row->handler)(argument);
-  machine_->host().log().Debug(absl::StrCat(row->name, ": ", result));
+  const Log& log = machine_->host().log();
+  if (log.Wants(LogLevel::kDebug)) log.Debug(absl::StrCat(row->name, ": ", result));
   return result;
 }
 
