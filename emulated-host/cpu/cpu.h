@@ -425,6 +425,7 @@ class Cpu {
   void UpdateTimers();
   bool ClockComparatorPending() const;
   bool CpuTimerPending() const;
+  std::uint64_t TimerMasks() const;
   bool TimerInterruptionPending() const;
   void StartCpuTimer();
   void StopCpuTimer();

@@ -3,7 +3,6 @@
 // While the PSW says that PER is on, or the host debugs, instructions run one by one outside of the
 // code cache, as those across a page boundary do, so that the others need not know of it.
 
-#include <algorithm>
 #include <utility>
 
 #include "emulated-host/cpu/cpu_private.h"
@@ -44,10 +43,11 @@ bool Completes(ProgramCode code) {
 }  // namespace
 
 void Cpu::SetDebug(DebugRequest request) {
-  debug_ = std::move(request);
+  debug_ = request;
   debug_due_ = false;
   step_.debug_code = 0;
   UpdateContexts();
+  UpdateTimers();
 }
 
 void Cpu::StopForDebug() {
@@ -132,9 +132,10 @@ bool Cpu::HasProgramEvent() {
   return step_.open && events_.code != 0;
 }
 
-// An instruction that was not completed has stored nothing.
+// An instruction that was not completed has stored nothing. Complete are also those whose new
+// system mask is invalid.
 void Cpu::DropEventsOf(const ProgramInterruption& interruption) {
-  if (!step_.open || Completes(interruption.code)) return;
+  if (!step_.open || Completes(interruption.code) || !IsValid(registers_.psw)) return;
   events_.code &= PerCode::kFetching | PerCode::kNullification;
   step_.debug_code &= PerCode::kFetching;
 }

@@ -575,6 +575,21 @@ TEST_F(CpuTest, DeadlineOfAWaitIsTheClockComparator) {
   EXPECT_EQ(cpu.NextTimerDeadline(), 0);
 }
 
+TEST_F(CpuTest, AHeldClockComparatorLeavesTheCpuTimer) {
+  Cpu& cpu = machine_.cpu();
+  cpu.SetControl(0, Psw::Bit(52) | Psw::Bit(53));
+  cpu.SetPsw({TestMachine::kDisabledWait | Psw::kExternal, 0});
+  cpu.SetClockComparator(0);
+  cpu.SetCpuTimer(1);
+  cpu.SetDebug({.holds_clock_comparator = true});
+  EXPECT_FALSE(cpu.PresentTimers());
+  EXPECT_NE(cpu.NextTimerDeadline(), 0);
+  cpu.SetCpuTimer(-1);
+  EXPECT_EQ(cpu.NextTimerDeadline(), 0);
+  EXPECT_TRUE(cpu.PresentTimers());
+  EXPECT_EQ(machine_.Get<std::uint16_t>(0x86), 0x1005);
+}
+
 // --- several CPUs --------------------------------------------------------------------------------
 
 TEST(CpuGroupTest, CpusThatPurgeAtTheSameTimeServeEachOther) {

@@ -39,8 +39,14 @@ void Cpu::StopCpuTimer() {
 bool Cpu::ClockComparatorPending() const { return Tod() > registers_.clock_comparator; }
 bool Cpu::CpuTimerPending() const { return cpu_timer() < 0; }
 
-bool Cpu::TimerInterruptionPending() const {
+// The timers that may interrupt, as in control register 0.
+std::uint64_t Cpu::TimerMasks() const {
   const std::uint64_t masks = registers_.control[0];
+  return debug_.holds_clock_comparator ? masks & ~kClockComparatorMask : masks;
+}
+
+bool Cpu::TimerInterruptionPending() const {
+  const std::uint64_t masks = TimerMasks();
   return ((masks & kClockComparatorMask) != 0 && ClockComparatorPending()) ||
          ((masks & kCpuTimerMask) != 0 && CpuTimerPending());
 }
@@ -62,7 +68,7 @@ void Cpu::UpdateTimers() {
   }
   timer_due_.store(false, std::memory_order_relaxed);
   std::uint64_t deadline = TimerThread::kNever;
-  const std::uint64_t masks = registers_.control[0];
+  const std::uint64_t masks = TimerMasks();
   const std::uint64_t now = group_.clock().HostTime();
   if ((masks & kClockComparatorMask) != 0 && registers_.clock_comparator != ~std::uint64_t{0}) {
     // As a distance, so that any epoch will do.
@@ -79,7 +85,7 @@ void Cpu::UpdateTimers() {
 std::uint64_t Cpu::NextTimerDeadline() const {
   if ((registers_.psw.mask & Psw::kExternal) == 0) return ~std::uint64_t{0};
   if (TimerInterruptionPending()) return 0;
-  const std::uint64_t masks = registers_.control[0];
+  const std::uint64_t masks = TimerMasks();
   std::uint64_t deadline = ~std::uint64_t{0};
   if ((masks & kClockComparatorMask) != 0 && registers_.clock_comparator != ~std::uint64_t{0}) {
     deadline = registers_.clock_comparator + 1;
@@ -94,7 +100,7 @@ std::uint64_t Cpu::NextTimerDeadline() const {
 
 bool Cpu::PresentTimers() {
   if ((registers_.psw.mask & Psw::kExternal) == 0) return false;
-  const std::uint64_t masks = registers_.control[0];
+  const std::uint64_t masks = TimerMasks();
   if ((masks & kClockComparatorMask) != 0 && ClockComparatorPending()) {
     PresentExternal(0x1004, 0, 0, 0);
     return true;

@@ -2,7 +2,6 @@
 #define LETHE_EMULATED_HOST_CPU_PROGRAM_EVENT_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "emulated-host/cpu/registers.h"
 
@@ -58,10 +57,12 @@ struct ProgramEvents {
 };
 
 // What the CPU's host has recorded for itself, whatever the guest's PER does (KVM_SET_GUEST_DEBUG):
-// in one range, as a second set of control registers 9 to 11. Nothing that the guest can see.
+// in one range, as a second set of control registers 9 to 11. Nothing that the guest can see, but
+// for the clock comparator.
 struct DebugRequest {
   std::uint8_t events = 0;  // PerCode: kBranching (into the range), kFetching, kAlteration
   AddressRange range{};
+  bool holds_clock_comparator = false;  // it does not interrupt meanwhile
 
   bool Empty() const { return events == 0; }
   bool Wants(std::uint8_t event) const { return (events & event) != 0; }

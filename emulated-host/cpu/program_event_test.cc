@@ -195,6 +195,18 @@ TEST(Per, CompletedInstructionHasStored) {
   EXPECT_EQ(per.Old(), kProgram + 2);
 }
 
+// The specification exception comes of the PSW that it has made.
+TEST(Per, InstructionThatMakesThePswInvalidHasStored) {
+  PerMachine per;
+  per.cpu().gr(5) = kData;
+  per.Watch(PerControl::kAlteration, kData, kData);
+  EXPECT_EQ(per.RunCode("ad805000"), 0x86);  // stosm
+  EXPECT_EQ(per.Code(), PerCode::kAlteration);
+  EXPECT_EQ(per.Address(), kProgram);
+  EXPECT_EQ(per.Old(), kProgram + 4);
+  EXPECT_EQ(per.Length(), 4);
+}
+
 TEST(Per, InstructionThatWasNotFetchedIsNotRecorded) {
   PerMachine per;
   per.cpu().gr(5) = ProgramMachine::kSize;

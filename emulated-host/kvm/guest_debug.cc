@@ -105,6 +105,7 @@ DebugRequest GuestDebug::Request() const {
   if (!watchpoints_.empty()) request.events |= PerCode::kAlteration;
   if (single_step_) {
     request.range = {0, ~std::uint64_t{0}};
+    request.holds_clock_comparator = true;  // else its handler would be all that is ever stepped
     return request;
   }
   Hull hull;

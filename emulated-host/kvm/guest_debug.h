@@ -22,6 +22,8 @@ class GuestDebug {
   // purge may wait for the caller.
   int Set(const abi::kvm_guest_debug& wanted, VirtualMachine& machine, Cpu& cpu);
   bool single_step() const { return single_step_; }
+  // What the CPU is to stop for.
+  DebugRequest Request() const;
   // What the user is to be told of `event`; nullopt: nothing, the CPU goes on.
   std::optional<abi::kvm_debug_exit_arch> Judge(const DebugEvent& event, VirtualMachine& machine);
 
@@ -40,7 +42,6 @@ class GuestDebug {
   void Forget();
   int Import(const abi::kvm_guest_debug_arch& list, VirtualMachine& machine);
   int Add(const abi::kvm_hw_breakpoint& point, VirtualMachine& machine);
-  DebugRequest Request() const;
   bool HasBreakpoint(std::uint64_t address) const;
   const Watchpoint* FindChanged(VirtualMachine& machine) const;
 

@@ -159,6 +159,37 @@ TEST(ProtectedGuest, TakesTwoProgramInterruptionsOnly) {
   EXPECT_EQ(host->Run(cpu), -EINVAL);
 }
 
+// A request made before stays, as Linux keeps it, but there is nothing to see until the protection
+// ends.
+TEST(ProtectedGuest, IsNotDebugged) {
+  ProtectingUser host;
+  Vcpu& cpu = host->AddCpu();
+  abi::kvm_guest_debug stepping{};
+  stepping.control = abi::KVM_GUESTDBG_ENABLE | abi::KVM_GUESTDBG_SINGLESTEP;
+  ASSERT_EQ(host->Pass(cpu.fd, abi::KVM_SET_GUEST_DEBUG, stepping), 0);
+  host.Start(cpu);
+  ExpectDiagnose(host, cpu, 0x41);
+  ExpectDiagnose(host, cpu, 0x42);
+  host.Stop(cpu);
+  ASSERT_EQ(host.Command(abi::KVM_PV_DISABLE), ProtectingUser::kDone);
+  host->Program({0x18, 0x12, 0x18, 0x13});
+  KernelUser::SetPsw(cpu, KernelUser::kSupervisor);
+  ASSERT_EQ(host->SetState(cpu, abi::KVM_MP_STATE_OPERATING), 0);
+  ASSERT_EQ(host->Run(cpu), 0);
+  EXPECT_EQ(cpu.run->exit_reason, abi::KVM_EXIT_DEBUG);
+  EXPECT_EQ(cpu.run->psw_addr, KernelUser::kProgramAt + 2);
+}
+
+TEST(ProtectedGuest, TakesNoRequestToBeDebugged) {
+  ProtectingUser host;
+  Vcpu& cpu = host->AddCpu();
+  host.Start(cpu);
+  abi::kvm_guest_debug stepping{};
+  stepping.control = abi::KVM_GUESTDBG_ENABLE | abi::KVM_GUESTDBG_SINGLESTEP;
+  EXPECT_EQ(host->Pass(cpu.fd, abi::KVM_SET_GUEST_DEBUG, stepping), -EINVAL);
+  ExpectDiagnose(host, cpu, 0x41);
+}
+
 TEST(AsynchronousCleanup, SetsAsideAndCleans) {
   for (const bool fast : {true, false}) {
     UltravisorFeatures features;

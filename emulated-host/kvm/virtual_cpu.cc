@@ -15,7 +15,6 @@
 #include "absl/types/span.h"
 #include "base/big_endian.h"
 #include "emulated-host/kvm/descriptor_table.h"
-#include "emulated-host/kvm/guest_debug.h"
 #include "emulated-host/kvm/intercepts.h"
 #include "emulated-host/kvm/page_walk.h"
 #include "emulated-host/kvm/signal_block.h"
@@ -430,7 +429,7 @@ void VirtualCpu::Deliver() {
       taken = true;
     }
   }
-  if (taken && debug_.single_step()) cpu_.StopForDebug();
+  if (taken && !secure_ && debug_.single_step()) cpu_.StopForDebug();
   // An injection after the first look has raised the hint again.
   const bool pending = (local_.pending() | floating.pending()) != 0;
   if (pending) cpu_.SetInterruptionPending(true);
@@ -726,6 +725,9 @@ Disposition VirtualCpu::Interrupt(const ProgramInterruption& interruption) {
   return Disposition::Resume();
 }
 
-void VirtualCpu::ResetSecureState() { answer_ = HostAnswer{}; }
+void VirtualCpu::ResetSecureState() {
+  answer_ = HostAnswer{};
+  cpu_.SetDebug(secure_ ? DebugRequest{} : debug_.Request());
+}
 
 }  // namespace lethe::emulated

@@ -103,7 +103,7 @@ class VirtualCpu : private CpuHost {
   std::uint64_t Wrap(std::uint64_t address);
 
   // KVM_SET_GUEST_DEBUG: 0 or a negated errno value. The program inside is not the host's business
-  // while the CPU is secure.
+  // while the CPU is secure: a new request is refused, an earlier one rests.
   int SetDebug(const abi::kvm_guest_debug& wanted);
 
   // --- protected guests ------------------------------------------------------------------------

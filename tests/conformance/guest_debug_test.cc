@@ -187,6 +187,21 @@ TEST_F(GuestDebug, AnInterruptionThatIsTakenIsAStep) {
   ExpectStep(LandingOf(kExternalNew));
 }
 
+// One that has passed already is due at every instruction.
+TEST_F(GuestDebug, AStepTakesNoClockComparator) {
+  ASSERT_EQ(Debug(kStepping), 0);
+  SetControl(cpu_, 0, 0xe0 | kClockComparatorOn);
+  ASSERT_EQ(SetOneRegister(abi::KVM_REG_S390_CLOCK_COMP, 0), 0);
+  Start({0x18, 0x12, 0x18, 0x13, 0xa7, 0xf4, 0x00, 0x00}, kSupervisor | kExternalOn);
+  ExpectStep(kProgramAt + 2);
+  EXPECT_EQ(cpu_.run->s.regs.crs[0], 0xe0 | kClockComparatorOn);
+  ExpectStep(kProgramAt + 4);
+  ASSERT_EQ(Debug(0), 0);
+  ASSERT_EQ(Run(cpu_), 0);
+  EXPECT_EQ(Landed(), kExternalNew);
+  EXPECT_EQ(Load<std::uint16_t>(0x86), 0x1004);
+}
+
 // --- breakpoints -----------------------------------------------------------------------------
 
 // LR 1,2; LR 1,3; LR 1,4; DIAG 0,0,X'501'
