@@ -38,6 +38,10 @@ bool IsCompleted(const MachineResult& result);
 std::uint64_t OldPswMask(const MachineResult& result);
 std::uint64_t OldPswAddress(const MachineResult& result);
 unsigned ConditionCode(const MachineResult& result);
+// By an exception that nullifies.
+bool IsNullified(const MachineResult& result);
+// The page that the translation-exception identification of an access exception names, if it does.
+std::optional<std::uint64_t> PageOfException(const MachineResult& result);
 // When a program interruption happened.
 bool InAccessRegisterMode(const MachineResult& result);
 
@@ -53,6 +57,7 @@ struct Judged {
   unsigned text(int index) const {
     return sample.stub.instruction[static_cast<std::size_t>(index)];
   }
+  unsigned Length() const;  // of the instruction
   // Register fields, by format; R3 of RRD and RXF.
   unsigned r1() const;
   unsigned r2() const;
@@ -63,9 +68,18 @@ struct Judged {
   std::uint64_t SecondAddress() const;
   // What the second operand of RXE and RXF begins with, if it was in the window.
   std::optional<std::uint64_t> IndexedOperand() const;
+  // Where its only operand in storage is, if its format says that it has not more than one.
+  std::optional<std::uint64_t> OnlyOperandAddress() const;
   bool InProblemState() const;
   bool IsTranslating() const;
+
+ private:
+  std::uint64_t ShortAddress() const;
 };
+
+// The case has ended with an interruption, and before it nothing was done: PSW, registers, window,
+// pokes and keys, but for reference and change, are still those of the case.
+bool OursIsUntouched(const Judged& judged);
 
 // Our result, some parts of which are replaced by theirs. If it agrees then, these parts were all
 // that differed.
@@ -84,6 +98,7 @@ class Forgiving {
   Forgiving& Floating(unsigned number);
   Forgiving& FloatControl(std::uint32_t mask);
   Forgiving& Storage();
+  Forgiving& Tables();  // and the pokes, which may be their entries
   bool Agree() const;
 
  private:

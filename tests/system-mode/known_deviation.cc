@@ -35,18 +35,25 @@ bool RecordsMore(const Judged& judged) {
   return true;
 }
 
+unsigned ProgramLength(const MachineResult& result) {
+  return Low<std::uint8_t>(result, Lowcore::kProgramLength);
+}
+
 // --- of both -------------------------------------------------------------------------------------
 
 // The instruction itself could not be fetched, or not from where it leads to.
 bool LengthOfWhatIsNotFetched(const Judged& judged) {
   constexpr std::uint64_t kPage = ~std::uint64_t{0xfff};
+  constexpr unsigned kUnfetched = 2;  // what we say then
   const MachineResult& ours = judged.ours;
   const std::uint64_t at = OldPswAddress(ours);
   if (!IsAccessException(ours)) return false;
-  if (emulated::Nullifies(
-          static_cast<ProgramCode>(Low<std::uint16_t>(ours, Lowcore::kProgramCode))) &&
-      ((Low<std::uint64_t>(ours, Lowcore::kTranslationException) ^ at) & kPage) != 0) {
-    return false;
+  if (IsNullified(ours)) {
+    if (((Low<std::uint64_t>(ours, Lowcore::kTranslationException) ^ at) & kPage) != 0)
+      return false;
+  } else if (at == judged.request.psw_address + judged.Length() &&
+             (judged.Length() != kUnfetched || ProgramLength(judged.theirs) == kUnfetched)) {
+    return false;  // it was fetched
   }
   return Forgiving(judged)
       .Low(Lowcore::kProgramLength, 1)
@@ -71,9 +78,22 @@ bool ReferenceWithoutUse(const Judged& judged) {
   return RecordsMore(judged) && Forgiving(judged).Keys(Forgiving::kReferenceBit).Agree();
 }
 
+// Does the instruction access storage at two places, or on both sides of a page boundary?
+bool MayAccessTwoPages(const Judged& judged) {
+  constexpr std::uint64_t kMost = 128;  // of one operand: sixteen registers
+  const std::optional<std::uint64_t> only = judged.OnlyOperandAddress();
+  return !only || *only % kPageBytes > kPageBytes - kMost;
+}
+
+// Two exceptions, of which each machine tells another one: other codes or other pages.
 bool OtherPageFirst(const Judged& judged) {
-  return IsAccessException(judged.ours) && IsAccessException(judged.theirs) &&
-         Forgiving(judged).End().Keys(kRecording).Agree();
+  if (!IsAccessException(judged.ours) || !IsAccessException(judged.theirs)) return false;
+  const std::optional<std::uint64_t> our_page = PageOfException(judged.ours);
+  const std::optional<std::uint64_t> their_page = PageOfException(judged.theirs);
+  const bool same_code = Low<std::uint16_t>(judged.ours, Lowcore::kProgramCode) ==
+                         Low<std::uint16_t>(judged.theirs, Lowcore::kProgramCode);
+  if (our_page == their_page && (our_page || same_code)) return false;
+  return MayAccessTwoPages(judged) && Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 constexpr Rule kOfBoth[] = {
@@ -92,7 +112,8 @@ bool IsExternal(const MachineResult& result) {
 bool OperandsOffBoundary(const Judged& judged) {
   constexpr absl::string_view kInterlocked[] = {"LAA",  "LAAG", "LAAL", "LAALG", "LAN",
                                                 "LANG", "LAO",  "LAOG", "LAX",   "LAXG"};
-  if (!IsProgram(judged.ours, ProgramCode::kSpecification)) return false;
+  if (!IsProgram(judged.ours, ProgramCode::kSpecification) || !OursIsUntouched(judged))
+    return false;
   if (IsOneOf(judged.name(), kInterlocked)) {
     return judged.FirstAddress() % (absl::EndsWith(judged.name(), "G") ? 8 : 4) != 0;
   }
@@ -117,16 +138,26 @@ bool NoInsertion(const Judged& judged) {
 
 bool OddEnd(const Judged& judged) {
   return judged.name() == "SRSTU" &&
-         (judged.general(judged.r1()) ^ judged.general(judged.r2())) % 2 != 0;
+         (judged.general(judged.r1()) ^ judged.general(judged.r2())) % 2 != 0 &&
+         Forgiving(judged).End().General(judged.r1()).General(judged.r2()).Keys(kRecording).Agree();
 }
 
-// How far the second-operand address gets in one execution is up to the CPU.
+// How far the second-operand address gets in one execution is up to the CPU, and so is where it is
+// after the last one of several.
 bool SearchInParts(const Judged& judged) {
-  return absl::StartsWith(judged.name(), "SRST") && Forgiving(judged).General(judged.r2()).Agree();
+  const bool in_parts = judged.sample.stub.repeat != 0 ||
+                        (IsCompleted(judged.ours) && ConditionCode(judged.ours) == 3);
+  return absl::StartsWith(judged.name(), "SRST") && in_parts &&
+         Forgiving(judged).General(judged.r2()).Agree();
 }
 
-// Both were interrupted by an operand, one of them after more units of operation.
+// Both were interrupted by an operand, one of them after more units of operation. Behind units that
+// MVCLE ended with condition code 3 it was executed again.
 bool UnitsBeforeException(const Judged& judged) {
+  if (judged.name() == "MVCLE" && judged.sample.stub.repeat != 0 &&
+      IsAccessException(judged.ours) && ConditionCode(judged.theirs) == 3) {
+    return Forgiving(judged).ConditionCode().Agree();
+  }
   return judged.name() == "CUSE" && IsAccessException(judged.ours) &&
          IsAccessException(judged.theirs) &&
          Forgiving(judged)
@@ -152,14 +183,15 @@ bool TableOfTranslation(const Judged& judged) {
   constexpr std::uint64_t kPage = ~std::uint64_t{0xfff};
   const std::uint64_t table = judged.general(judged.r2());
   return judged.name() == "TRE" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
-         (table & kPage) != ((table + kTableBytes - 1) & kPage);
+         (table & kPage) != ((table + kTableBytes - 1) & kPage) && OursIsUntouched(judged);
 }
 
 // The store is tested for, but the first byte is the test byte.
 bool NothingToTranslate(const Judged& judged) {
   return judged.name() == "TRE" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
          ConditionCode(judged.theirs) == 1 &&
-         judged.theirs.state.general[judged.r1()] == judged.general(judged.r1());
+         judged.theirs.state.general[judged.r1()] == judged.general(judged.r1()) &&
+         OursIsUntouched(judged);
 }
 
 bool StoresNotDone(const Judged& judged) {
@@ -170,7 +202,7 @@ bool StoresNotDone(const Judged& judged) {
 
 bool UnequalLockedOperation(const Judged& judged) {
   return judged.name() == "PLO" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
-         ConditionCode(judged.theirs) != 0;
+         ConditionCode(judged.theirs) != 0 && OursIsUntouched(judged);
 }
 
 bool BitLeftOfAddress(const Judged& judged) {
@@ -197,7 +229,16 @@ bool FullTargetFirst(const Judged& judged) {
 // Asked to test for it.
 bool NotWellFormed(const Judged& judged) {
   return (judged.name() == "CU12" || judged.name() == "CU24") && (judged.text(2) & 0x10) != 0 &&
-         IsCompleted(judged.ours) && ConditionCode(judged.ours) == 2;
+         IsCompleted(judged.ours) && ConditionCode(judged.ours) == 2 &&
+         Forgiving(judged)
+             .End()
+             .Storage()
+             .General(judged.r1())
+             .General(judged.r1() + 1)
+             .General(judged.r2())
+             .General(judged.r2() + 1)
+             .Keys(kRecording)
+             .Agree();
 }
 
 bool AccessListOfMove(const Judged& judged) {
@@ -205,14 +246,22 @@ bool AccessListOfMove(const Judged& judged) {
   constexpr std::uint64_t kMask = 0xc1;
   const std::uint64_t control = judged.general(0);
   return judged.name() == "MVCOS" &&
-         ((control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister);
+         ((control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister) &&
+         Forgiving(judged).End().Storage().Keys(kRecording).Agree();
 }
 
 // R3 is taken for the access register of an operand.
 bool AccessRegisterOfPair(const Judged& judged) {
   constexpr absl::string_view kNames[] = {"CSST", "LPD", "LPDG"};
   return IsOneOf(judged.name(), kNames) && judged.IsTranslating() &&
-         (judged.request.psw_mask & Psw::kAddressSpaceMask) == Psw::Bit(17);
+         (judged.request.psw_mask & Psw::kAddressSpaceMask) == Psw::Bit(17) &&
+         Forgiving(judged)
+             .End()
+             .Storage()
+             .General(judged.r3())
+             .General((judged.r3() + 1) & 0xf)
+             .Keys(kRecording)
+             .Agree();
 }
 
 // A high surrogate with anything behind it, not to be tested.
@@ -244,7 +293,8 @@ bool KeyOptions(const Judged& judged) {
 
 bool ProtectedTable(const Judged& judged) {
   return (judged.name() == "IPTE" || judged.name() == "IDTE") && IsCompleted(judged.ours) &&
-         IsProgram(judged.theirs, ProgramCode::kProtection);
+         IsProgram(judged.theirs, ProgramCode::kProtection) &&
+         Forgiving(judged).End().Tables().Keys(kRecording).Agree();
 }
 
 bool TestBlock(const Judged& judged) {
@@ -262,15 +312,16 @@ bool RoundingOfHexNumber(const Judged& judged) {
   const unsigned method = judged.text(2) >> 4;
   const bool is_short = judged.name() == "TBEDR";
   if (judged.name() != "TBDR" && !is_short) return false;
-  if (method == 2 || method == 3) return IsProgram(judged.ours, ProgramCode::kSpecification);
+  if (method == 2 || method == 3) {
+    return IsProgram(judged.ours, ProgramCode::kSpecification) && OursIsUntouched(judged);
+  }
   const std::uint64_t mask = is_short ? 0xffff'ffff'0000'0000 : ~std::uint64_t{0};
   const std::uint64_t ours = judged.ours.state.floating[judged.r1()] & mask;
   return ours == BinaryOfHex(judged.request.state.floating[judged.r2()], method, is_short) &&
          Forgiving(judged).Floating(judged.r1()).Agree();
 }
 
-// --- binary floating point
-// ------------------------------------------------------------------------
+// --- of Hercules, with binary floating-point numbers ---------------------------------------------
 
 constexpr std::uint32_t kFlags = 0x00f8'0000;
 constexpr std::uint32_t kDataExceptionCode = 0x0000'ff00;
@@ -281,16 +332,18 @@ unsigned DataExceptionCode(const MachineResult& result) {
   return IsProgram(result, ProgramCode::kData) ? Low<std::uint8_t>(result, kDataExceptionAt) : 0;
 }
 
+// Of an extended number these are the left half's, but for fractions that only the right half has.
+bool IsNan(std::uint64_t bits, bool is_short) {
+  constexpr std::uint64_t kInfinityOfShort = 0x7f80'0000'0000'0000;
+  constexpr std::uint64_t kInfinityOfLong = 0x7ff0'0000'0000'0000;
+  const std::uint64_t number = bits & (is_short ? 0x7fff'ffff'0000'0000 : 0x7fff'ffff'ffff'ffff);
+  return number > (is_short ? kInfinityOfShort : kInfinityOfLong);
+}
+
 bool IsSignaling(std::uint64_t bits, bool is_short) {
-  constexpr std::uint64_t kExponentOfShort = 0x7f80'0000'0000'0000;
   constexpr std::uint64_t kQuietOfShort = 0x0040'0000'0000'0000;
-  constexpr std::uint64_t kExponentOfLong = 0x7ff0'0000'0000'0000;
   constexpr std::uint64_t kQuietOfLong = 0x0008'0000'0000'0000;
-  const std::uint64_t exponent = is_short ? kExponentOfShort : kExponentOfLong;
-  const std::uint64_t quiet = is_short ? kQuietOfShort : kQuietOfLong;
-  const std::uint64_t fraction = ~exponent & ~(std::uint64_t{1} << 63) &
-                                 (is_short ? 0xffff'ffff'0000'0000 : ~std::uint64_t{0});
-  return (bits & exponent) == exponent && (bits & fraction) != 0 && (bits & quiet) == 0;
+  return IsNan(bits, is_short) && (bits & (is_short ? kQuietOfShort : kQuietOfLong)) == 0;
 }
 
 std::optional<std::uint64_t> SecondNumber(const Judged& judged) {
@@ -341,16 +394,34 @@ bool FusedOperation(const Judged& judged) {
       .Agree();
 }
 
+// Short, long or extended, by what the mnemonic has behind its first letters.
+char FormatOf(absl::string_view name) {
+  const std::size_t at = name.find_first_of("EDX", 1);
+  return at == absl::string_view::npos ? 0 : name[at];
+}
+
 // One operand is a signaling NaN: it is the one that becomes the result.
 bool OtherNan(const Judged& judged) {
-  constexpr std::uint64_t kExponentOfShort = 0x7f80'0000'0000'0000;
+  const char format = FormatOf(judged.name());
+  if (format == 0 || (judged.ours.state.floating_control & kInvalidFlag) == 0) return false;
+  const bool is_short = format == 'E';
   const unsigned number = judged.r1();
-  const auto may_be_nan = [&](const MachineResult& result) {
-    return (result.state.floating[number] & kExponentOfShort) == kExponentOfShort;
-  };
-  return (judged.ours.state.floating_control & kInvalidFlag) != 0 && may_be_nan(judged.ours) &&
-         may_be_nan(judged.theirs) &&
-         Forgiving(judged).Floating(number).Floating((number + 2) & 0xf).Agree();
+  const auto& numbers = judged.request.state.floating;
+  const std::optional<std::uint64_t> second = SecondNumber(judged);
+  const bool has_third = judged.sample.instruction->format == emulated::Format::kRRD ||
+                         judged.sample.instruction->format == emulated::Format::kRXF;
+  if (!IsSignaling(numbers[number], is_short) && !(second && IsSignaling(*second, is_short)) &&
+      !(has_third && IsSignaling(numbers[judged.r3()], is_short))) {
+    return false;
+  }
+  if (!IsNan(judged.ours.state.floating[number], is_short) ||
+      !IsNan(judged.theirs.state.floating[number], is_short)) {
+    return false;
+  }
+  Forgiving forgiving(judged);
+  forgiving.Floating(number);
+  if (format == 'X') forgiving.Floating((number + 2) & 0xf);
+  return forgiving.Agree();
 }
 
 // Widened before it is multiplied, a signaling NaN is none.
@@ -473,50 +544,60 @@ bool RealOffBoundary(const Judged& judged) {
   const bool wide = judged.name() == "LURAG" || judged.name() == "STURG";
   constexpr absl::string_view kNames[] = {"LURA", "LURAG", "STURA", "STURG"};
   return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kSpecification) &&
-         judged.general(judged.r2()) % (wide ? 8 : 4) != 0;
+         judged.general(judged.r2()) % (wide ? 8 : 4) != 0 && OursIsUntouched(judged);
 }
 
 bool UnassignedBits(const Judged& judged) {
   constexpr absl::string_view kNames[] = {"SSM", "STOSM", "LPSWE"};
   constexpr std::uint64_t kUnassigned = 0xb808'00fe'7fff'ffff;
   return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kSpecification) &&
-         (OldPswMask(judged.theirs) & kUnassigned) != 0;
+         (OldPswMask(judged.theirs) & kUnassigned) != 0 &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 bool NoSuppression(const Judged& judged) {
-  return judged.name() == "SSM" && IsProgram(judged.ours, ProgramCode::kSpecialOperation);
+  return judged.name() == "SSM" && IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
+         OursIsUntouched(judged) && Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 // Bit 12 stays, or bit 32 becomes part of the address.
 bool ShortPswTaken(const Judged& judged) {
-  return judged.name() == "LPSW" && ((OldPswMask(judged.theirs) & Psw::kShort) != 0 ||
-                                     (OldPswAddress(judged.theirs) & 0x8000'0000) != 0);
+  return judged.name() == "LPSW" &&
+         ((OldPswMask(judged.theirs) & Psw::kShort) != 0 ||
+          (OldPswAddress(judged.theirs) & 0x8000'0000) != 0) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 bool ProtectionNotTested(const Judged& judged) {
   return judged.name() == "TPROT" && IsCompleted(judged.ours) && IsCompleted(judged.theirs) &&
-         Forgiving(judged).End().Keys(kRecording).Agree();
+         Forgiving(judged)
+             .ConditionCode()
+             .Low(Lowcore::kTranslationException, 8)
+             .Low(Lowcore::kExceptionAccess, 1)
+             .Keys(kRecording)
+             .Agree();
 }
 
 bool NotPrivileged(const Judged& judged) {
   return judged.name() == "TPROT" && judged.InProblemState() &&
-         IsProgram(judged.ours, ProgramCode::kPrivilegedOperation);
+         IsProgram(judged.ours, ProgramCode::kPrivilegedOperation) && OursIsUntouched(judged);
 }
 
 bool PrivilegedFirst(const Judged& judged) {
   return (judged.name() == "MVCP" || judged.name() == "MVCS") && IsProgram(judged.ours) &&
-         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation);
+         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 bool AccessKeyNotCompared(const Judged& judged) {
   constexpr absl::string_view kNames[] = {"MVCP", "MVCS", "MVCK", "MVCSK", "MVCDK", "MVPG"};
   return IsOneOf(judged.name(), kNames) && IsProgram(judged.ours, ProgramCode::kProtection) &&
-         IsCompleted(judged.theirs);
+         IsCompleted(judged.theirs) && OursIsUntouched(judged);
 }
 
 bool ExceptionToldAsCode(const Judged& judged) {
   return judged.name() == "MVPG" && IsAccessException(judged.ours) && IsCompleted(judged.theirs) &&
-         ConditionCode(judged.theirs) != 0;
+         ConditionCode(judged.theirs) != 0 && OursIsUntouched(judged);
 }
 
 bool NotToldOfMovePage(const Judged& judged) {
@@ -536,7 +617,8 @@ bool MoveNotDone(const Judged& judged) {
   const bool names =
       (control & kMask) == kAccessRegister || (control >> 16 & kMask) == kAccessRegister;
   return judged.name() == "MVCOS" && (judged.InProblemState() || names) &&
-         IsProgram(judged.theirs, ProgramCode::kAddressing);
+         IsProgram(judged.theirs, ProgramCode::kAddressing) &&
+         Forgiving(judged).End().Storage().Keys(kRecording).Agree();
 }
 
 bool OverlappingMove(const Judged& judged) {
@@ -577,7 +659,7 @@ bool RealAddressInterrupted(const Judged& judged) {
   constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
   return IsOneOf(judged.name(), kNames) &&
          IsProgram(judged.ours, ProgramCode::kTranslationSpecification) &&
-         IsCompleted(judged.theirs) && ConditionCode(judged.theirs) == 3;
+         IsCompleted(judged.theirs) && ConditionCode(judged.theirs) == 3 && OursIsUntouched(judged);
 }
 
 bool AddressSpaceControl(const Judged& judged) {
@@ -585,15 +667,18 @@ bool AddressSpaceControl(const Judged& judged) {
   const bool to_registers = IsCompleted(judged.ours) &&
                             (OldPswMask(judged.ours) & Psw::kAddressSpaceMask) == Psw::Bit(17);
   const bool refused = IsProgram(judged.theirs, ProgramCode::kSpecification);
-  return (to_registers && refused) || (IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
-                                       (refused || IsCompleted(judged.theirs)));
+  const bool excused =
+      (to_registers && refused) || (IsProgram(judged.ours, ProgramCode::kSpecialOperation) &&
+                                    (refused || IsCompleted(judged.theirs)));
+  return excused && Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 bool KeyMask(const Judged& judged) {
   constexpr absl::string_view kNames[] = {"SPKA", "MVCP", "MVCS", "MVCK", "MVCSK", "MVCDK"};
   return IsOneOf(judged.name(), kNames) && judged.InProblemState() &&
          IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation) &&
-         !IsProgram(judged.ours, ProgramCode::kPrivilegedOperation);
+         !IsProgram(judged.ours, ProgramCode::kPrivilegedOperation) &&
+         Forgiving(judged).End().Storage().Keys(kRecording).Agree();
 }
 
 bool RegisterOfTestBlock(const Judged& judged) {
@@ -602,8 +687,16 @@ bool RegisterOfTestBlock(const Judged& judged) {
 
 // The target's, not that of EXECUTE.
 bool LengthOfTarget(const Judged& judged) {
-  return (judged.name() == "EX" || judged.name() == "EXRL") &&
-         Forgiving(judged).Low(Lowcore::kProgramLength, 1).Agree();
+  if (judged.name() != "EX" && judged.name() != "EXRL") return false;
+  Forgiving forgiving(judged);
+  forgiving.Low(Lowcore::kProgramLength, 1);
+  const bool behind_target =
+      IsProgram(judged.theirs) &&
+      OldPswAddress(judged.theirs) == judged.request.psw_address + ProgramLength(judged.theirs);
+  if (behind_target && OursIsUntouched(judged)) {
+    forgiving.Low(Lowcore::kProgramOldPsw + 8, 8).Keys(kRecording);
+  }
+  return forgiving.Agree();
 }
 
 // Everything else is done by then.
@@ -612,7 +705,19 @@ bool OverflowIgnored(const Judged& judged) {
          Forgiving(judged).End().Agree();
 }
 
-bool ExternalLater(const Judged& judged) { return IsExternal(judged.ours); }
+// Ours is due, and enabled: before the instruction, or by it.
+bool ExternalLater(const Judged& judged) {
+  constexpr std::uint64_t kExternalCode = 0x86;
+  constexpr unsigned kClockComparator = 0x1004;
+  constexpr std::uint64_t kClockComparatorMask = Psw::Bit(52);
+  constexpr std::uint64_t kFarAway = ~std::uint64_t{0xff};
+  const MachineResult& ours = judged.ours;
+  const bool is_due = Low<std::uint16_t>(ours, kExternalCode) == kClockComparator &&
+                      (ours.control[0] & kClockComparatorMask) != 0 &&
+                      ours.clock_comparator < kFarAway;
+  if (!IsExternal(ours) || !is_due || (OldPswMask(ours) & Psw::kExternal) == 0) return false;
+  return OursIsUntouched(judged) || Forgiving(judged).End().Keys(kRecording).Agree();
+}
 
 constexpr Rule kOfQemu[] = {
     {"real storage off its boundary", RealOffBoundary},
