@@ -76,11 +76,15 @@ class Rounding {
   const int before_;
 };
 
-// Not inlined: the compiler may otherwise compute with another rounding mode.
+// Not inlined, and from volatile operands to a volatile result: the compiler, which knows nothing
+// of rounding modes, may otherwise compute before the mode is set or after it is restored.
 template <typename T>
 [[gnu::noinline]] T Fused(T first, T second, T third, unsigned mode) {
   const Rounding rounding(mode);
-  volatile T result = std::fma(first, second, third);
+  volatile T a = first;
+  volatile T b = second;
+  volatile T c = third;
+  volatile T result = std::fma(a, b, c);
   return result;
 }
 

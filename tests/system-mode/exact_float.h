@@ -6,8 +6,11 @@
 
 namespace lethe::system_mode {
 
-// What exact arithmetic and one rounding make of operands, computed without the emulated CPU: who
-// is right where a witness and we differ.
+// What exact arithmetic and one rounding make of operands: who is right where a witness and we
+// differ. No code of the emulated CPU is used. BinaryOfHex computes with integers. FusedMultiplyAdd
+// and BinaryOfLogical ask the host's std::fma and conversions in the rounding mode wanted; so does
+// the emulated CPU where it rounds to nearest and nothing is exceptional, so that there they
+// confirm how the operands were chosen rather than the arithmetic.
 
 // CONVERT HFP TO BFP: the number in `bits` as a short (in the left half) or a long number.
 // `method`: M3. Nothing for methods that do not exist.

@@ -85,7 +85,8 @@ bool MayAccessTwoPages(const Judged& judged) {
   return !only || *only % kPageBytes > kPageBytes - kMost;
 }
 
-// Two exceptions, of which each machine tells another one: other codes or other pages.
+// Two exceptions, of which each machine tells another one: other codes, other pages, or protection
+// of the same page by a table and by its key.
 bool OtherPageFirst(const Judged& judged) {
   if (!IsAccessException(judged.ours) || !IsAccessException(judged.theirs)) return false;
   const std::optional<std::uint64_t> our_page = PageOfException(judged.ours);
@@ -93,7 +94,9 @@ bool OtherPageFirst(const Judged& judged) {
   const bool same_code = Low<std::uint16_t>(judged.ours, Lowcore::kProgramCode) ==
                          Low<std::uint16_t>(judged.theirs, Lowcore::kProgramCode);
   if (our_page == their_page && (our_page || same_code)) return false;
-  return MayAccessTwoPages(judged) && Forgiving(judged).End().Keys(kRecording).Agree();
+  const bool two_protections = same_code && our_page.has_value() != their_page.has_value();
+  return (two_protections || MayAccessTwoPages(judged)) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
 }
 
 constexpr Rule kOfBoth[] = {
@@ -151,11 +154,11 @@ bool SearchInParts(const Judged& judged) {
          Forgiving(judged).General(judged.r2()).Agree();
 }
 
-// Both were interrupted by an operand, one of them after more units of operation. Behind units that
-// MVCLE ended with condition code 3 it was executed again.
+// Both were interrupted by an operand, one of them after more units of operation. What ends
+// with condition code 3 is executed again, so that this code may be left.
 bool UnitsBeforeException(const Judged& judged) {
-  if (judged.name() == "MVCLE" && judged.sample.stub.repeat != 0 &&
-      IsAccessException(judged.ours) && ConditionCode(judged.theirs) == 3) {
+  if (judged.sample.stub.repeat != 0 && IsAccessException(judged.ours) &&
+      (ConditionCode(judged.ours) == 3 || ConditionCode(judged.theirs) == 3)) {
     return Forgiving(judged).ConditionCode().Agree();
   }
   return judged.name() == "CUSE" && IsAccessException(judged.ours) &&
@@ -291,6 +294,39 @@ bool KeyOptions(const Judged& judged) {
          Forgiving(judged).Keys().ConditionCode().General(judged.r1()).General(judged.r2()).Agree();
 }
 
+// Stored up to the page that it may not store into.
+bool MoveInPart(const Judged& judged) {
+  return judged.name() == "MVCOS" && IsAccessException(judged.ours) &&
+         IsAccessException(judged.theirs) && OursIsUntouched(judged) &&
+         Forgiving(judged).Storage().Keys(kRecording).Agree();
+}
+
+bool KeyMaskFirst(const Judged& judged) {
+  return judged.name() == "MVPG" && judged.InProblemState() &&
+         IsProgram(judged.ours, ProgramCode::kSpecification) &&
+         IsProgram(judged.theirs, ProgramCode::kPrivilegedOperation) && OursIsUntouched(judged) &&
+         Forgiving(judged).End().Agree();
+}
+
+// Only the TLB entries of the space that R3 names need go; theirs are gone when it goes on.
+bool EntriesOfOtherSpace(const Judged& judged) {
+  const std::uint64_t next = judged.request.psw_address + judged.Length();
+  return judged.name() == "IDTE" && judged.text(2) >> 4 != 0 && IsCompleted(judged.ours) &&
+         IsNullified(judged.theirs) && OldPswAddress(judged.theirs) == next &&
+         PageOfException(judged.theirs) == (next & ~(kPageBytes - 1)) &&
+         Forgiving(judged).End().Keys(kRecording).Agree();
+}
+
+// Both say that there is no entry.
+bool EntryBeyondTable(const Judged& judged) {
+  constexpr absl::string_view kNames[] = {"LRA", "LRAY", "LRAG"};
+  constexpr std::uint64_t kNoSegment = 0x8000'0010;
+  return IsOneOf(judged.name(), kNames) && IsCompleted(judged.ours) &&
+         ConditionCode(judged.ours) == 3 &&
+         (judged.ours.state.general[judged.r1()] & 0xffff'ffff) == kNoSegment &&
+         Forgiving(judged).General(judged.r1()).Agree();
+}
+
 bool ProtectedTable(const Judged& judged) {
   return (judged.name() == "IPTE" || judged.name() == "IDTE") && IsCompleted(judged.ours) &&
          IsProgram(judged.theirs, ProgramCode::kProtection) &&
@@ -332,7 +368,6 @@ unsigned DataExceptionCode(const MachineResult& result) {
   return IsProgram(result, ProgramCode::kData) ? Low<std::uint8_t>(result, kDataExceptionAt) : 0;
 }
 
-// Of an extended number these are the left half's, but for fractions that only the right half has.
 bool IsNan(std::uint64_t bits, bool is_short) {
   constexpr std::uint64_t kInfinityOfShort = 0x7f80'0000'0000'0000;
   constexpr std::uint64_t kInfinityOfLong = 0x7ff0'0000'0000'0000;
@@ -344,6 +379,15 @@ bool IsSignaling(std::uint64_t bits, bool is_short) {
   constexpr std::uint64_t kQuietOfShort = 0x0040'0000'0000'0000;
   constexpr std::uint64_t kQuietOfLong = 0x0008'0000'0000'0000;
   return IsNan(bits, is_short) && (bits & (is_short ? kQuietOfShort : kQuietOfLong)) == 0;
+}
+
+bool IsSignalingExtended(std::uint64_t left, std::uint64_t right) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  constexpr std::uint64_t kInfinity = 0x7fff'0000'0000'0000;
+  constexpr std::uint64_t kQuiet = 0x0000'8000'0000'0000;
+  const std::uint64_t number = left & ~kSign;
+  const bool is_nan = number > kInfinity || (number == kInfinity && right != 0);
+  return is_nan && (number & kQuiet) == 0;
 }
 
 std::optional<std::uint64_t> SecondNumber(const Judged& judged) {
@@ -394,33 +438,51 @@ bool FusedOperation(const Judged& judged) {
       .Agree();
 }
 
-// Short, long or extended, by what the mnemonic has behind its first letters.
-char FormatOf(absl::string_view name) {
-  const std::size_t at = name.find_first_of("EDX", 1);
-  return at == absl::string_view::npos ? 0 : name[at];
+bool IsOneOfFormats(char letter) { return letter == 'E' || letter == 'D' || letter == 'X'; }
+
+// Of what is computed with: short (E), long (D) or extended (X); 0: the mnemonic does not say so.
+char OperandFormat(absl::string_view name) {
+  if (IsOneOfFormats(name[2])) return name[2];
+  return IsOneOfFormats(name[1]) ? name[1] : 0;
+}
+
+bool HasSignaling(const Judged& judged) {
+  const absl::string_view name = judged.name();
+  const char format = OperandFormat(name);
+  const auto& numbers = judged.request.state.floating;
+  const auto is_signaling = [&](unsigned number) {
+    if (format != 'X') return IsSignaling(numbers[number], format == 'E');
+    return IsSignalingExtended(numbers[number], numbers[(number + 2) & 0xf]);
+  };
+  const bool reads_first =
+      !absl::StartsWith(name, "L") && !absl::StartsWith(name, "F") && !absl::StartsWith(name, "SQ");
+  if (reads_first && is_signaling(judged.r1())) return true;
+  const emulated::Format form = judged.sample.instruction->format;
+  if ((form == emulated::Format::kRRD || form == emulated::Format::kRXF) &&
+      is_signaling(judged.r3())) {
+    return true;
+  }
+  if (absl::EndsWith(name, "R")) return is_signaling(judged.r2());
+  const std::optional<std::uint64_t> second = judged.IndexedOperand();
+  return second && IsSignaling(*second, format == 'E');
 }
 
 // One operand is a signaling NaN: it is the one that becomes the result.
 bool OtherNan(const Judged& judged) {
-  const char format = FormatOf(judged.name());
+  const char format = OperandFormat(judged.name());
   if (format == 0 || (judged.ours.state.floating_control & kInvalidFlag) == 0) return false;
-  const bool is_short = format == 'E';
+  const char result = IsOneOfFormats(judged.name()[1]) ? judged.name()[1] : format;
   const unsigned number = judged.r1();
-  const auto& numbers = judged.request.state.floating;
-  const std::optional<std::uint64_t> second = SecondNumber(judged);
-  const bool has_third = judged.sample.instruction->format == emulated::Format::kRRD ||
-                         judged.sample.instruction->format == emulated::Format::kRXF;
-  if (!IsSignaling(numbers[number], is_short) && !(second && IsSignaling(*second, is_short)) &&
-      !(has_third && IsSignaling(numbers[judged.r3()], is_short))) {
-    return false;
-  }
-  if (!IsNan(judged.ours.state.floating[number], is_short) ||
-      !IsNan(judged.theirs.state.floating[number], is_short)) {
-    return false;
-  }
+  const auto may_be_nan = [&](const MachineResult& made) {
+    constexpr std::uint64_t kExponentOfExtended = 0x7fff'0000'0000'0000;
+    const std::uint64_t bits = made.state.floating[number];
+    return result == 'X' ? (bits & kExponentOfExtended) == kExponentOfExtended
+                         : IsNan(bits, result == 'E');
+  };
+  if (!HasSignaling(judged) || !may_be_nan(judged.ours) || !may_be_nan(judged.theirs)) return false;
   Forgiving forgiving(judged);
   forgiving.Floating(number);
-  if (format == 'X') forgiving.Floating((number + 2) & 0xf);
+  if (result == 'X') forgiving.Floating((number + 2) & 0xf);
   return forgiving.Agree();
 }
 
@@ -523,6 +585,10 @@ constexpr Rule kOfHercules[] = {
     {"a decimal exception before an access exception", DecimalFirst},
     {"EDIT that stores in part before an exception", EditInPart},
     {"SET STORAGE KEY EXTENDED with options of facilities that are not offered", KeyOptions},
+    {"the key mask before reserved bits in MOVE PAGE", KeyMaskFirst},
+    {"translations of other spaces that IDTE may leave", EntriesOfOtherSpace},
+    {"MVCOS that stores in part before an exception", MoveInPart},
+    {"LOAD REAL ADDRESS beyond the end of a segment table", EntryBeyondTable},
     {"protection of table entries in IPTE, IDTE", ProtectedTable},
     {"general register 0 and key after TEST BLOCK", TestBlock},
     {"bit 12 after LOAD PSW of one without it", ShortPsw},
@@ -694,8 +760,9 @@ bool LengthOfTarget(const Judged& judged) {
       IsProgram(judged.theirs) &&
       OldPswAddress(judged.theirs) == judged.request.psw_address + ProgramLength(judged.theirs);
   if (behind_target && OursIsUntouched(judged)) {
-    forgiving.Low(Lowcore::kProgramOldPsw + 8, 8).Keys(kRecording);
+    forgiving.Low(Lowcore::kProgramOldPsw + 8, 8);
   }
+  if (IsProgram(judged.ours)) forgiving.Keys(kRecording);
   return forgiving.Agree();
 }
 

@@ -8,7 +8,9 @@ namespace lethe::system_mode {
 
 // Where a witness ("qemu", "hercules") is known to deviate from the architecture, or the
 // architecture leaves it open: why; empty if neither is known. Each rule names what differs and
-// under which condition; everything else must agree. docs/cpu-witnesses.md has the reasons.
+// under which condition; everything else must agree. Where we are interrupted and the witness is
+// not, what it did is not looked at, but ours must not have done anything (OursIsUntouched).
+// docs/cpu-witnesses.md has the reasons.
 absl::string_view KnownDeviation(absl::string_view witness, const Judged& judged);
 
 }  // namespace lethe::system_mode
