@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -99,6 +100,55 @@ bool StoppedAtThreeBytes(int number, const Result& theirs) {
   return offset < kWindowBytes && theirs.state.window[offset] == 0xe0;
 }
 
+// Nothing was done before the interruption.
+bool OursIsUntouched(const State& before, const SubjectResult& ours) {
+  constexpr std::uint32_t kConditionAndMask = 0x3f00'0000;
+  return ours.state.general == before.general && ours.state.floating == before.floating &&
+         std::equal(before.access.begin() + 2, before.access.end(),
+                    ours.state.access.begin() + 2) &&
+         ours.state.floating_control == before.floating_control &&
+         ((ours.state.condition ^ before.condition) & kConditionAndMask) == 0 &&
+         ours.state.window == before.window;
+}
+
+// A short (E), long (D) or, with its right half, extended (X) number.
+bool IsNan(char format, std::uint64_t bits, std::uint64_t right) {
+  constexpr std::uint64_t kNumber = 0x7fff'ffff'ffff'ffff;
+  constexpr std::uint64_t kShortNumber = 0x7fff'ffff'0000'0000;
+  if (format == 'E') return (bits & kShortNumber) > 0x7f80'0000'0000'0000;
+  if (format == 'D') return (bits & kNumber) > 0x7ff0'0000'0000'0000;
+  constexpr std::uint64_t kInfinity = 0x7fff'0000'0000'0000;
+  return (bits & kNumber) > kInfinity || ((bits & kNumber) == kInfinity && right != 0);
+}
+
+bool IsSignaling(char format, std::uint64_t bits, std::uint64_t right) {
+  const std::uint64_t quiet = format == 'E'   ? 0x0040'0000'0000'0000
+                              : format == 'D' ? 0x0008'0000'0000'0000
+                                              : 0x0000'8000'0000'0000;
+  return IsNan(format, bits, right) && (bits & quiet) == 0;
+}
+
+// LOAD AND TEST, whose third letter is the format.
+bool TestsSignaling(absl::string_view name, const Stub& stub, const State& before) {
+  const unsigned r2 = stub.instruction[3] & 0xf;
+  return IsSignaling(name[2], before.floating[r2], before.floating[(r2 + 2) & 0xf]);
+}
+
+// Of MULTIPLY AND ADD or SUBTRACT: is the addend, or another operand, no number? Only then do they
+// have more than one NaN to choose from, or one beside a product that is invalid.
+bool MultipliesNan(absl::string_view name, const Stub& stub, const State& before) {
+  const auto& text = stub.instruction;
+  const bool of_registers = absl::EndsWith(name, "R");
+  const unsigned r1 = (of_registers ? text[2] : text[4]) >> 4;
+  const unsigned r3 = (of_registers ? text[3] : text[1]) >> 4;
+  const auto& numbers = before.floating;
+  const bool addend = IsNan(name[2], numbers[r1], 0);
+  const bool signaling =
+      IsSignaling(name[2], numbers[r1], 0) || IsSignaling(name[2], numbers[r3], 0);
+  if (addend || signaling || !of_registers) return addend || signaling || !of_registers;
+  return IsSignaling(name[2], numbers[text[3] & 0xf], 0);
+}
+
 // In the FPC register: the flag, or the bit of the data-exception code.
 bool DifferOnlyInInexactness(const SubjectResult& ours, const Result& theirs) {
   SubjectResult adjusted = ours;
@@ -159,8 +209,8 @@ std::string Differences(const SubjectResult& ours, const Result& theirs) {
   return text;
 }
 
-absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours,
-                                 const Result& theirs) {
+absl::string_view KnownDeviation(const Sample& sample, const State& before,
+                                 const SubjectResult& ours, const Result& theirs) {
   const absl::string_view name = sample.instruction->mnemonic;
   const auto& text = sample.stub.instruction;
   const bool trapped = ours.outcome == Outcome::kTrapped;
@@ -184,17 +234,16 @@ absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours
     completed.instruction = ours.psw_address - ours.instruction_length;
     if (Differences(ours, completed).empty()) return "no fixed-point overflow interruption";
   }
-  if (trapped && ours.program == ProgramCode::kSpecification &&
-      theirs.outcome == Outcome::kFellThrough) {
+  const bool is_specification =
+      trapped && ours.program == ProgramCode::kSpecification && OursIsUntouched(before, ours);
+  if (is_specification && theirs.outcome == Outcome::kFellThrough) {
     if (absl::EndsWith(name, "RL")) return "takes relative operands off their boundary";
     if (name == "CDSG") return "takes odd registers in CDSG";
   }
-  if (trapped && ours.program == ProgramCode::kSpecification &&
-      (absl::StartsWith(name, "TRT") || absl::StartsWith(name, "TRO"))) {
+  if (is_specification && (absl::StartsWith(name, "TRT") || absl::StartsWith(name, "TRO"))) {
     return "takes an odd R1 in TRANSLATE ONE, TWO TO ONE, TWO";
   }
-  if (trapped && ours.program == ProgramCode::kSpecification &&
-      (name == "LDXBR" || name == "LEXBR")) {
+  if (is_specification && (name == "LDXBR" || name == "LEXBR")) {
     return "takes any R1 in LOAD ROUNDED from extended";
   }
   if (trapped && ours.program == ProgramCode::kData && ours.data_exception == kUnderflowExact) {
@@ -216,27 +265,34 @@ absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours
       DifferOnlyInInexactness(ours, theirs)) {
     return "inexactness of the conversion of a signaling NaN";
   }
-  if (name.size() >= 4 && (absl::StartsWith(name, "MA") || absl::StartsWith(name, "MS")) &&
-      ours.outcome == theirs.outcome && (ours.state.floating_control & kInvalidFlag) != 0 &&
-      only([&](State& state) {
-        state.floating = theirs.state.floating;
-        state.floating_control = theirs.state.floating_control;
-      })) {
-    return "a quiet NaN that comes before a signaling one in MULTIPLY AND ADD";
-  }
-  if (name.size() >= 4 && (absl::StartsWith(name, "MA") || absl::StartsWith(name, "MS")) &&
-      trapped && ours.data_exception == kInvalidOperation &&
-      theirs.outcome == Outcome::kFellThrough) {
-    return "a quiet NaN that comes before a signaling one in MULTIPLY AND ADD";
-  }
+  const auto only_number = [&](unsigned number) {
+    SubjectResult adjusted = ours;
+    if (trapped && theirs.outcome == Outcome::kFellThrough) adjusted.outcome = theirs.outcome;
+    for (const unsigned half : {number, (number + 2) & 0xf}) {
+      adjusted.state.floating[half] = theirs.state.floating[half];
+    }
+    adjusted.state.floating_control = theirs.state.floating_control;
+    adjusted.state.condition = theirs.state.condition;
+    return Differences(adjusted, theirs).empty();
+  };
   const bool is_invalid = (ours.state.floating_control & kInvalidFlag) != 0 ||
                           (trapped && ours.data_exception == kInvalidOperation);
-  if ((name == "LTEBR" || name == "LTDBR" || name == "LTXBR") && is_invalid) {
+  if (name.size() >= 4 && (absl::StartsWith(name, "MA") || absl::StartsWith(name, "MS")) &&
+      is_invalid && MultipliesNan(name, sample.stub, before) &&
+      only_number((absl::EndsWith(name, "R") ? text[2] : text[4]) >> 4)) {
+    return "a quiet NaN that comes before a signaling one in MULTIPLY AND ADD";
+  }
+  if ((name == "LTEBR" || name == "LTDBR" || name == "LTXBR") && is_invalid &&
+      TestsSignaling(name, sample.stub, before) && only_number(text[3] >> 4)) {
     return "LOAD AND TEST of a signaling NaN";
   }
   if (name == "CSST" && (theirs.state.general[0] & 0xff) == 0 && only([&](State& state) {
-        state.general = theirs.state.general;
-        state.window = theirs.state.window;
+        const unsigned r3 = text[1] >> 4;
+        const std::uint64_t first = before.general[text[2] >> 4] + ((text[2] & 0xf) << 8 | text[3]);
+        state.general[r3] = theirs.state.general[r3];
+        for (std::uint64_t at = first - kWindowAddress; at < first - kWindowAddress + 4; ++at) {
+          if (at < kWindowBytes) state.window[at] = theirs.state.window[at];
+        }
       })) {
     return "COMPARE AND SWAP AND STORE puts 32 bits into the wrong half";
   }

@@ -16,8 +16,9 @@ bool Agree(const SubjectResult& ours, const Result& theirs);
 std::string Differences(const SubjectResult& ours, const Result& theirs);
 
 // Where the oracle is known to deviate from the architecture: why; empty if it is not.
-absl::string_view KnownDeviation(const Sample& sample, const SubjectResult& ours,
-                                 const Result& theirs);
+// `before`: what the case begins with.
+absl::string_view KnownDeviation(const Sample& sample, const State& before,
+                                 const SubjectResult& ours, const Result& theirs);
 
 std::string Describe(const Case& request);
 

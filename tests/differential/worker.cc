@@ -105,7 +105,7 @@ void Worker::Judge(const Case& request, const SubjectResult& ours, const Result&
     ++row.agreeing;
     return;
   }
-  const absl::string_view known = KnownDeviation(sample, ours, theirs);
+  const absl::string_view known = KnownDeviation(sample, request.state, ours, theirs);
   if (!known.empty()) {
     ++row.known[std::string(known)];
     return;
