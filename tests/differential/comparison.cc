@@ -128,6 +128,21 @@ bool IsSignaling(char format, std::uint64_t bits, std::uint64_t right) {
   return IsNan(format, bits, right) && (bits & quiet) == 0;
 }
 
+// R1 of instructions with binary floating-point numbers.
+unsigned ResultRegister(const Sample& sample) {
+  const auto& text = sample.stub.instruction;
+  switch (sample.instruction->format) {
+    case emulated::Format::kRRD:
+      return text[2] >> 4;
+    case emulated::Format::kRXF:
+      return text[4] >> 4;
+    case emulated::Format::kRXE:
+      return text[1] >> 4;
+    default:
+      return text[3] >> 4;
+  }
+}
+
 // LOAD AND TEST, whose third letter is the format.
 bool TestsSignaling(absl::string_view name, const Stub& stub, const State& before) {
   const unsigned r2 = stub.instruction[3] & 0xf;
@@ -214,10 +229,21 @@ absl::string_view KnownDeviation(const Sample& sample, const State& before,
   const absl::string_view name = sample.instruction->mnemonic;
   const auto& text = sample.stub.instruction;
   const bool trapped = ours.outcome == Outcome::kTrapped;
+  const unsigned result = ResultRegister(sample);
   // Nothing differs but what `adjust` takes over from theirs.
   const auto only = [&](auto adjust) {
     SubjectResult adjusted = ours;
     adjust(adjusted.state);
+    return Differences(adjusted, theirs).empty();
+  };
+  const auto only_number = [&](unsigned number) {
+    SubjectResult adjusted = ours;
+    if (trapped && theirs.outcome == Outcome::kFellThrough) adjusted.outcome = theirs.outcome;
+    for (const unsigned half : {number, (number + 2) & 0xf}) {
+      adjusted.state.floating[half] = theirs.state.floating[half];
+    }
+    adjusted.state.floating_control = theirs.state.floating_control;
+    adjusted.state.condition = theirs.state.condition;
     return Differences(adjusted, theirs).empty();
   };
   const auto only_storage = [&] {
@@ -246,7 +272,8 @@ absl::string_view KnownDeviation(const Sample& sample, const State& before,
   if (is_specification && (name == "LDXBR" || name == "LEXBR")) {
     return "takes any R1 in LOAD ROUNDED from extended";
   }
-  if (trapped && ours.program == ProgramCode::kData && ours.data_exception == kUnderflowExact) {
+  if (trapped && ours.program == ProgramCode::kData && ours.data_exception == kUnderflowExact &&
+      only_number(result)) {
     return "no trap for an underflow that is exact";
   }
   // Overflow, underflow and inexactness complete the instruction; the oracle suppresses it, and
@@ -254,8 +281,9 @@ absl::string_view KnownDeviation(const Sample& sample, const State& before,
   if (trapped && theirs.outcome == Outcome::kTrapped && ours.program == ProgramCode::kData &&
       (ours.data_exception & 0x38) != 0 && (ours.data_exception & 3) == 0 &&
       only([&](State& state) {
-        state.floating = theirs.state.floating;
-        state.general = theirs.state.general;
+        state.floating[result] = theirs.state.floating[result];
+        state.floating[(result + 2) & 0xf] = theirs.state.floating[(result + 2) & 0xf];
+        state.general[result] = theirs.state.general[result];
         state.floating_control = theirs.state.floating_control;
         state.condition = theirs.state.condition;
       })) {
@@ -265,25 +293,14 @@ absl::string_view KnownDeviation(const Sample& sample, const State& before,
       DifferOnlyInInexactness(ours, theirs)) {
     return "inexactness of the conversion of a signaling NaN";
   }
-  const auto only_number = [&](unsigned number) {
-    SubjectResult adjusted = ours;
-    if (trapped && theirs.outcome == Outcome::kFellThrough) adjusted.outcome = theirs.outcome;
-    for (const unsigned half : {number, (number + 2) & 0xf}) {
-      adjusted.state.floating[half] = theirs.state.floating[half];
-    }
-    adjusted.state.floating_control = theirs.state.floating_control;
-    adjusted.state.condition = theirs.state.condition;
-    return Differences(adjusted, theirs).empty();
-  };
   const bool is_invalid = (ours.state.floating_control & kInvalidFlag) != 0 ||
                           (trapped && ours.data_exception == kInvalidOperation);
   if (name.size() >= 4 && (absl::StartsWith(name, "MA") || absl::StartsWith(name, "MS")) &&
-      is_invalid && MultipliesNan(name, sample.stub, before) &&
-      only_number((absl::EndsWith(name, "R") ? text[2] : text[4]) >> 4)) {
+      is_invalid && MultipliesNan(name, sample.stub, before) && only_number(result)) {
     return "a quiet NaN that comes before a signaling one in MULTIPLY AND ADD";
   }
   if ((name == "LTEBR" || name == "LTDBR" || name == "LTXBR") && is_invalid &&
-      TestsSignaling(name, sample.stub, before) && only_number(text[3] >> 4)) {
+      TestsSignaling(name, sample.stub, before) && only_number(result)) {
     return "LOAD AND TEST of a signaling NaN";
   }
   if (name == "CSST" && (theirs.state.general[0] & 0xff) == 0 && only([&](State& state) {
@@ -300,7 +317,15 @@ absl::string_view KnownDeviation(const Sample& sample, const State& before,
       only([&](State& state) { state.condition = theirs.state.condition; })) {
     return "condition code of a test-only rotation";
   }
-  if ((name == "CU12" || name == "CU14") && StoppedAtThreeBytes(text[3] & 0xf, theirs)) {
+  if ((name == "CU12" || name == "CU14") && StoppedAtThreeBytes(text[3] & 0xf, theirs) &&
+      only([&](State& state) {
+        for (const int number : {text[3] >> 4, text[3] & 0xf}) {
+          state.general[number] = theirs.state.general[number];
+          state.general[(number + 1) & 0xf] = theirs.state.general[(number + 1) & 0xf];
+        }
+        state.condition = theirs.state.condition;
+        state.window = theirs.state.window;
+      })) {
     return "refuses characters of three bytes below U+1000";
   }
   // These stop one byte short of the leftmost byte of the source.
